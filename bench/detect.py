@@ -137,7 +137,9 @@ def run(
     """This engine and the rules of others over one labelled folder; without others it is alone."""
     labels = Labels(folder)
     _shared.update(loops=labels.loops, config=config, rules=rules)
-    groups = sorted(recording.recordings([folder]), key=lambda group: -sum(path.stat().st_size for path in group))
+    groups = sorted(
+        recording.recordings([folder]), key=lambda group: -sum(path.stat().st_size for path in group)
+    )
     order = [OURS, *peers.PEERS, LOOPBRAKE, *peers.PLAIN] if rules else [OURS]
     words: dict[str, list[Word]] = {name: [] for name in order if name in {OURS, LOOPBRAKE, *rules}}
     calls: dict[tuple[str, str | None], list[int]] = {}

@@ -3,7 +3,7 @@
 import signal
 
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
-    # until `start`, so that Ctrl-C while modules load prints no traceback
+    # until `console`, so that Ctrl-C while modules load prints no traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 import argparse
 import difflib
@@ -143,7 +143,9 @@ def _of_installations(verb: "Verb") -> None:
     one = verb("export", "export", "send incidents and counters to an OpenTelemetry collector")
     add_option(one, "kind", "the protocol", choices=("otlp",))
     add_option(one, "--endpoint URL", "base URL; /v1/logs and /v1/metrics are appended", default="")
-    add_option(one, "--since TIME", "send all incidents since then (24h, 7d), even if sent before", type=_since)
+    add_option(
+        one, "--since TIME", "send all incidents since then (24h, 7d), even if sent before", type=_since
+    )
     add_option(one, "--test", "send one test event")
     add_option(one, "--install", "install the OpenTelemetry packages (hashed, by pip)")
 

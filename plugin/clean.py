@@ -12,7 +12,7 @@ from tarfile import TarInfo
 from typing import Any
 
 from report import past
-from shared import Refusal, answer, places_here, how_to_call, progress, say
+from shared import Refusal, answer, how_to_call, places_here, progress, say
 
 from circuit_breaker.cleaning import claude_code, disk_usage, inventory, kinds, selection, steps, tarball
 from circuit_breaker.janitor.retention import OF_CLEAN

@@ -136,7 +136,9 @@ def _scene() -> Iterator[tuple[Path, dict[str, str]]]:
 
 def _expect(true: bool, otherwise: str) -> None:
     if not true:
-        raise Refusal(f"this did not turn out as it should: {otherwise}. `{how_to_call()} doctor` finds out why.")
+        raise Refusal(
+            f"this did not turn out as it should: {otherwise}. `{how_to_call()} doctor` finds out why."
+        )
 
 
 def _quote(who: str, text: str) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import incidents
 from incidents import Incident
 from install.bundle import pip_install
-from shared import ROOT, Refusal, places_here, how_to_call, version
+from shared import ROOT, Refusal, how_to_call, places_here, version
 
 from circuit_breaker.runtime import files, home, packages
 from circuit_breaker.runtime.json import object_in, only

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from shlex import quote
 from typing import Any
 
-from shared import Refusal, answer, moment, places_here, how_to_call, progress
+from shared import Refusal, answer, how_to_call, moment, places_here, progress
 
 from circuit_breaker.breaker.config import DAY, Config
 from circuit_breaker.cleaning import claude_code, kinds, tarball
@@ -121,7 +121,9 @@ def _list(args: argparse.Namespace, where: home.Places, found: Iterable[Archive]
             count, size = texts.number(row["files"], "file"), texts.size(row["original_bytes"])
             line += f"  {moment(row['written'], DATE)}, {count}, {size} of {row['file']}"
         lines.append(texts.printable(line))
-    hint = f"To restore one: {how_to_call()} restore NAME" if rows else f"No archives in {where.home}/archives."
+    hint = (
+        f"To restore one: {how_to_call()} restore NAME" if rows else f"No archives in {where.home}/archives."
+    )
     answer(args.json, "\n".join([*lines, hint]), home=where.home, archives=rows)
     return 0
 

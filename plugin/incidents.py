@@ -97,7 +97,7 @@ def incidents(args: argparse.Namespace) -> int:
 
 
 def matching(args: argparse.Namespace, after: float, session: str | None = None) -> list[Incident]:
-    """The incidents since `after` of the project and the circuit (or rule) in `args`, and of one session (see `read`)."""
+    """The incidents since `after` of the project and the circuit (or rule) in `args`, and of one session (see `incidents_since`)."""
     where = places_here(args.project)
     found = incidents_since(where, after, args.project is None, session or "")
     if args.project is not None and where.home == where.runtime:  # a home for all projects
@@ -136,7 +136,9 @@ def _as_text(one: Incident) -> str:
     return f"{moment(one.t)}  " + "\n    ".join(filter(None, lines))
 
 
-def incidents_since(where: Places, after: float, everywhere: bool = True, session: str = "") -> list[Incident]:
+def incidents_since(
+    where: Places, after: float, everywhere: bool = True, session: str = ""
+) -> list[Incident]:
     """The incidents in the logs of all projects, or of that of `where`, since `after` (epoch seconds), oldest first. session: an id or
     its beginning. Lines that are no incidents are skipped."""
     logs = (one for home in (_homes(where) if everywhere else [where.home]) for one in _of_home(home, after))

@@ -13,7 +13,7 @@ from doctor import doctor
 from install import bundle, purge, receipt, scopes
 from install.apply import folders_to_make, put_in, remove_empty_folders, take_out
 from install.plan import Options, Plan, backup_path, plan_install, plan_removal
-from shared import Refusal, answer, places_here, how_to_call
+from shared import Refusal, answer, how_to_call, places_here
 
 from circuit_breaker.runtime import packages
 from circuit_breaker.words.texts import listed, number

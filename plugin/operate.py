@@ -10,7 +10,7 @@ import sys
 import time
 
 import protection
-from shared import Refusal, places_here, how_to_call, progress, remembered
+from shared import Refusal, how_to_call, places_here, progress, remembered
 
 from circuit_breaker.cleaning import disk_usage
 from circuit_breaker.identity.labels import plain

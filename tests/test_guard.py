@@ -66,7 +66,7 @@ REFUSED = {
         '(sleep 1; circuit-breaker "reset" --all) &',
     ],
     "library": [
-        "python3 -c 'import sys; sys.path.insert(0, \"lib\"); from circuit_breaker.runtime import status; status.reset()'",
+        "python3 -c 'import sys; sys.path.insert(0, \"lib\"); from circuit_breaker.runtime import status; status.reset_circuits()'",
         "python3 - <<'END'\nfrom circuit_breaker import runtime\nEND",
         "cd lib && python3 -c 'import circuit_breaker.janitor.sweep as s; s.run()'",
         "CLAUDE_PROJECT_DIR=/tmp python3 .claude/circuit-breaker/hooks/command.py < /tmp/payload",

@@ -99,7 +99,9 @@ def _alone(scope: scopes.Scope) -> Iterator[None]:
 def _put_files(plan: Plan) -> None:
     """Write the installation's folder, with the receipt."""
     text = json.dumps(plan.kept, indent=1, sort_keys=True) + "\n"
-    plan.written = bundle.put_in_place(plan.scope.root, {**plan.bundle, receipt.RECEIPT: text.encode("ascii")})
+    plan.written = bundle.put_in_place(
+        plan.scope.root, {**plan.bundle, receipt.RECEIPT: text.encode("ascii")}
+    )
 
 
 def _add_packages(plan: Plan, quiet: bool) -> None:

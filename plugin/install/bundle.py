@@ -115,7 +115,7 @@ def put_in_place(root: Path, wanted: dict[str, bytes]) -> int:
 
 
 def recover(root: Path) -> None:
-    """Remove what a killed or failed `put` left."""
+    """Remove what a killed or failed `put_in_place` left."""
     for name, path in _files_below(root).items():
         if name.endswith(disk.SCRAP):
             files.remove(str(path))

@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 
 from incidents import Incident
-from shared import moment, short, with_tilde, version
+from shared import moment, short, version, with_tilde
 
 from circuit_breaker.words.status import ID
 from circuit_breaker.words.texts import number

@@ -25,11 +25,11 @@ from circuit_breaker.breaker.service_down import (
     MCP,
     Contact,
     Service,
-    may_call,
     contacted,
     contacts,
     endpoint,
     is_stale,
+    may_call,
     transport_failed,
 )
 

@@ -155,7 +155,7 @@ ATTEMPTS = [
     "CLAUDE_PROJECT_DIR=. python3 '{plugin}/plugin' mode observe",
     "V=reset; python3 '{plugin}/plugin' $V --all",  # the name check does not follow variables: the verb refuses
     "echo '{plugin}/plugin' > place; xargs -I X python3 X reset --all < place",
-    "cd '{plugin}/lib' && python3 -c 'from circuit_breaker.runtime import status; print(status.reset)'",
+    "cd '{plugin}/lib' && python3 -c 'from circuit_breaker.runtime import status; print(status.reset_circuits)'",
     "find '{state}' -type f -delete",
     "find '{state}' -type f | xargs rm -f",
     "tar cf '{state}/x.tar' -C '{state}' --remove-files sessions",

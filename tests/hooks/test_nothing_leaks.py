@@ -174,7 +174,9 @@ def failing_session(folder: str, command: str, error: str, tool: str = "Bash") -
 
 def seen_by_people(env: dict[str, str]) -> str:
     where = home.places(env, env["HOME"])
-    facts = status.collect(where, home.configuration(where, env), time.time(), status.sessions_on_disk(where), None)
+    facts = status.collect(
+        where, home.configuration(where, env), time.time(), status.sessions_on_disk(where), None
+    )
     facts["protection"] = {"protected": True, "how": "the hooks run"}
     return status_text(facts, everything=True)
 

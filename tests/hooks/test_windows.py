@@ -170,9 +170,7 @@ def test_without_home_the_folder_of_your_profile_serves(windows: Windows) -> Non
     listed = windows.drive / "Users/ada/.claude/sessions"
     listed.mkdir(parents=True)
     (listed / "7.json").write_text('{"sessionId": "runs"}')
-    code = (
-        "from circuit_breaker.runtime import claude_folder; print(claude_folder.listed(home.environment()))"
-    )
+    code = "from circuit_breaker.runtime import claude_folder; print(claude_folder.listed_sessions(home.environment()))"
     assert windows.say(code) == "{'runs'}"
     del windows.env["USERPROFILE"]
     said = json.loads(windows.script("janitor", "SessionStart.startup.headless").stdout)

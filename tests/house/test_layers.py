@@ -184,3 +184,17 @@ def swallows(handler: ast.ExceptHandler) -> bool:
     caught = handler.type
     broad = caught is None or (isinstance(caught, ast.Name) and caught.id in ("Exception", "BaseException"))
     return broad and not isinstance(handler.body[-1], ast.Raise)
+
+
+# What runs in a process of its own (see runtime/detached.py).
+BODIES = {"run"}
+
+
+def test_public_name_means_one_thing_in_the_whole_house() -> None:
+    places: dict[str, list[str]] = {}
+    for path in [*MODULES, *PLUGIN]:
+        for node in tree(path).body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name[0] != "_":
+                places.setdefault(node.name, []).append(name(path))
+    assert len(places) > 500
+    assert {one: found for one, found in places.items() if len(found) > 1 and one not in BODIES} == {}

@@ -176,7 +176,9 @@ def test_histogram_counts_every_value_once_and_marks_the_limit():
 @pytest.mark.slow
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of real sessions is not beside the project")
 def test_limit_from_one_half_of_real_prompts_is_crossed_by_at_most_the_share_of_the_other_half():
-    calls = [p.calls for p in calibrate.past_prompts(recording.recordings([str(CORPUS)])) if p.ending == "good"]
+    calls = [
+        p.calls for p in calibrate.past_prompts(recording.recordings([str(CORPUS)])) if p.ending == "good"
+    ]
     assert len(calls) > 2000
     for risk in (Fraction(5, 100), Fraction(1, 10)):
         for seed in range(20):

@@ -50,7 +50,9 @@ def only(found):
 
 
 def request(found):
-    return next(one for one in transcript.records_in_row(found) if one["hook_event_name"] == transcript.REQUEST)
+    return next(
+        one for one in transcript.records_in_row(found) if one["hook_event_name"] == transcript.REQUEST
+    )
 
 
 def test_call_carries_its_turn_time_and_directory():
@@ -204,7 +206,9 @@ def read(folder):
     """All records of a folder's recordings."""
     copied = set()
     return [
-        r for group in recording.recordings([str(folder)]) for r in recording.records(group, pytest.fail, copied)
+        r
+        for group in recording.recordings([str(folder)])
+        for r in recording.records(group, pytest.fail, copied)
     ]
 
 

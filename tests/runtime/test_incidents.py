@@ -28,7 +28,9 @@ def test_what_cannot_be_written_in_one_place_is_kept_in_the_others(where: Places
     else:
         Path(where.home, blocked).mkdir()
     config = build([("user file", {"export": {"otlp": True, "endpoint": "http://127.0.0.1:9"}})])
-    incidents.keep_incidents(where, "s1", [Transition(event="probe", rule="tool_failure", subject="x")], config)
+    incidents.keep_incidents(
+        where, "s1", [Transition(event="probe", rule="tool_failure", subject="x")], config
+    )
     kept = [
         Path(where.home) / INCIDENTS,
         Path(where.home) / STATE,

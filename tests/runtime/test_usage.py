@@ -173,4 +173,9 @@ def test_last_calls_are_the_messages_that_hold_them(log):
 def test_subagents_file_lies_in_the_folder_of_its_session():
     assert usage.transcript_of("/h/p/s.jsonl", "") == "/h/p/s.jsonl"
     assert usage.transcript_of("/h/p/s.jsonl", "a1b2") == "/h/p/s/subagents/agent-a1b2.jsonl"
-    assert usage.transcript_of("/h/p/s.jsonl", "../../x") == usage.transcript_of("", "a1") == usage.transcript_of("", "") == ""
+    assert (
+        usage.transcript_of("/h/p/s.jsonl", "../../x")
+        == usage.transcript_of("", "a1")
+        == usage.transcript_of("", "")
+        == ""
+    )

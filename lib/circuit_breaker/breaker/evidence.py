@@ -11,7 +11,7 @@ from __future__ import annotations
 from circuit_breaker.breaker import memory
 from circuit_breaker.breaker.memory import FLAKY, Lane, Past, SameShape, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
-from circuit_breaker.breaker.outcomes import label_of, look_at, only_waits, steps_on, command_written
+from circuit_breaker.breaker.outcomes import command_written, label_of, look_at, only_waits, steps_on
 from circuit_breaker.identity import acts, calls, errors, line_numbers, looks, results
 from circuit_breaker.identity.keys import PICTURE, digest
 from circuit_breaker.shell import reading, waits
@@ -83,7 +83,9 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         lane.stepped = outcome.n
         lane.progress.append([outcome.n, -1])
     moved = last_of(lane.progress, streak.failing_since)
-    line = digest(command_written(outcome.tool, outcome.input))  # the key leaves out variables set before the call
+    line = digest(
+        command_written(outcome.tool, outcome.input)
+    )  # the key leaves out variables set before the call
     same = streak.error == outcome.complaint and lane.stepped <= streak.last_n
     if same and moved > streak.last_n:
         near = line_numbers.are_near(streak.at_lines, outcome.at_lines)

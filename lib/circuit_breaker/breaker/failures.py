@@ -17,8 +17,7 @@ FAMILY = "family:"  # prefix of an attempt's key, in memory and in circuits
 BESIDE = 4  # turns after a failing act in which a failing look is one beside it
 LINES_MAX = 96  # error lines of a family
 _HIDES = "|;&\n`("  # a line hides an exit code only with one of these
-# It prints it only with one of these; linters fail if they say anything.
-_PRINTS = ("$?", "${?}", "PIPESTATUS", "pipestatus", "LASTEXITCODE", *programs.LINTERS)
+_PRINTS = ("$?", "${?}", "PIPESTATUS", "pipestatus", "LASTEXITCODE")  # and prints it only with one of these
 
 # A part of each form of failure in verdicts.py, lower case.
 _HINTS = (
@@ -101,7 +100,8 @@ def _may_have_failed(outcome: Outcome) -> bool:
     command = command_of(outcome.input)[1][: shell_line.LONGEST]
     if not any(sign in command for sign in _HIDES):
         return False
-    return any(sign in command for sign in _PRINTS) or hints_at_failure(outcome.text)
+    telling = any(sign in command for sign in (*_PRINTS, *programs.LINTERS))
+    return telling or hints_at_failure(outcome.text)
 
 
 def hints_at_failure(text: str) -> bool:

@@ -93,7 +93,9 @@ class Layer:
             return
         expected, before = _expected(key, value, default), values.get(key, default)
         if expected:
-            self._problem(path, f"expected {expected}, got {value_shown(value)}", f"; using {value_shown(before)}")
+            self._problem(
+                path, f"expected {expected}, got {value_shown(value)}", f"; using {value_shown(before)}"
+            )
             return
         self.changes.append((path, before, value))
         values[key] = value

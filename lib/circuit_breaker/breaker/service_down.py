@@ -136,7 +136,9 @@ def is_stale(service: Service, window: float, now: float) -> bool:
     return abs(now - max(service.failures[-1], opened, claimed)) >= length
 
 
-def may_call(service: Service, call: str, base: float, steps: list[float], now: float) -> tuple[Service, float]:
+def may_call(
+    service: Service, call: str, base: float, steps: list[float], now: float
+) -> tuple[Service, float]:
     """Whether a call may use a service: (service, seconds to wait; 0.0 if it may). The first call after the cooldown is the probe for the
     whole machine; others wait for another cooldown."""
     length = breaker.cooldown(base, service.level, steps)

@@ -22,9 +22,10 @@ class Attempt:
     """The attempt of one line.
 
     `key`: of the family; `steps`: of those that succeed with it, the parts of `a && b` at the end; `told`: the exit code is theirs;
-    `words`: for its label; `hidden`: the line's exit code may come from another command; `edits`: it writes a file before the attempt runs; `only_edits`: it does nothing else;
-    `shows`: it also prints files; `aim`: its test selectors; `values`: values of its options and variables; `exits`: (text before,
-    text after) each exit code that it prints.
+    `words`: for its label; `hidden`: the line's exit code may come from another command; `edits`: it writes a file before the attempt
+    runs; `only_edits`: it does nothing else; `shows`: it also prints files; `aim`: its test selectors; `values`: values of its options
+    and variables; `exits`: (text before, text after) each exit code that it prints; `said`: what else it prints itself; `beside`: the
+    programs that the line runs besides.
     """
 
     def __init__(self, command: str, directory: str) -> None:

@@ -95,7 +95,8 @@ def _shell_call(tool: str, tool_input: dict[str, object], cwd: str) -> str:
 def _as_run(name: str, value: object, cwd: str) -> object:
     """A value as Claude Code hands it to its own tools: it makes paths absolute, takes "5" for 5 and "true" for true."""
     if name in PATHS and isinstance(value, str):
-        return spelled(shell_line.resolve(value, cwd))
+        settled = value[:1] == "/" and "//" not in value and "/." not in value and value[-1] != "/"
+        return spelled(value if settled else shell_line.resolve(value, cwd))
     return str(value).lower() if isinstance(value, (int, float)) else value
 
 

@@ -42,28 +42,14 @@ _MARKS = frozenset("^~ ")  # below code
 _STEPS = tuple(
     "Starting a Gradle Daemon|All projects are up-to-date|Progress: resolved |[INFO] Downloading from |[INFO] Downloaded from |Building C"
     "|Built target |Linking C|Scanning dependencies of |Consolidate compiler generated |Blocking waiting for |building [html"
-    "|updating environment: |loading pickled |Output written on |assets by |cacheable modules |runtime modules |modules by ".split(
-        "|"
-    )
+    "|updating environment: |loading pickled |Output written on |assets by |cacheable modules |runtime modules"
+    " |modules by ".split("|")
 )
 _CACHES = (
-    " actionable task",
-    ": cache hit, ",
-    ": cache miss, ",
-    " files with Solc ",
-    "proj (in ",
-    " KiB [emitted]",
-    " KiB [built]",
-)
-_NUMBERED = (
-    "Compiling ",
-    "Building ",
-    "Emitting ",
-    "Linking ",
-    "Generating ",
-    "Scanning ",
-    "Planning ",
-    "Write ",
+    " actionable task", ": cache hit, ", ": cache miss, ", " files with Solc ", "proj (in ", " KiB [emitted]", " KiB [built]",
+)  # fmt: skip
+_NUMBERED = tuple(
+    f"{verb} " for verb in "Compiling Building Emitting Linking Generating Scanning Planning Write".split()
 )
 _OF_DOCKER = ("transferring ", "CACHED", "DONE ", "sha256:", "extracting ")  # behind its `#7 `
 _NAMING = frozenset(("command", "cmd", "file_path", "pattern"))  # what these name is the news of their errors

@@ -32,11 +32,8 @@ _NAME_ENDS = tuple(
 )
 # Playwright: `14 × waiting for element to be visible`; a long error; Spring's process id
 _SAID_AFTER = (" × ", " characters truncated", " --- [")
-_SAID_BEFORE = (
-    "session ID ",
-    " running for ",
-    " on 'Clone ",
-)  # codex: random for each process; Spring: seconds; Xcode
+# codex: random for each process; Spring: seconds; Xcode
+_SAID_BEFORE = ("session ID ", " running for ", " on 'Clone ")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
 _MEASURING = (
     "/perf/|perf.|perf_|_perf|measure|latency|throughput|loadtest|load_test|load-test|uuidgen|openssl rand|%{time|timeit"
@@ -267,23 +264,30 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
     if kind == tokens.NODE:
         return f"N_{tokens.node_of(text[start:end].strip('.:'))}" if last in ("uid", "ref") else ""
     if kind == tokens.NAMELESS:
-        name = last.strip(".:")
-        if text[start : start + 2] == "0x":
-            told = text.startswith(" in ", end) or (text[end - 1] == ":" and name in ("at", "by"))
-            signal = name == "pc" and after[:1] == "]"  # Go; another tool's pc is where it stands
-            passed = said.endswith("({") or "({0x" in said  # Go: panic({0x4b5e60?, 0x5a0f50?})
-            return "H" if told or signal or passed or name.lower().endswith("seed") else ""
-        told = name.lower() in _IDS or name.endswith(_NAMED_IDS) or said.endswith(" failure message: ")  # AWS
-        return "H" if told else ""
+        return "H" if _is_made_up(text, start, end, last.strip(".:"), said) else ""
     if kind == tokens.CLOCK:
-        half = text[end : end + 3].strip().lower()
-        day = last.isdigit() and len(last) <= 2
-        dated = day or last == "at" or last.lower() in _MONTHS or tokens.is_date(last)
-        ran = (
-            said.lstrip(" │")[:1] in ("✔", "✖") and text[end : end + 12].lstrip(" ")[:1].isdigit()
-        )  # Cypress
-        return "T" if dated or ran or half in ("am", "pm") or half[:1] == "+" else ""
+        return "T" if _is_time(text, end, last, said) else ""
     return "N" if _is_volatile(text[start:end].strip(".:"), last, before, text, end) else ""
+
+
+def _is_made_up(text: str, start: int, end: int, name: str, said: str) -> bool:
+    """Whether the words before a nameless word say that it is an address, a seed or an id. `name`: the last of them."""
+    if text[start : start + 2] != "0x":
+        return name.lower() in _IDS or name.endswith(_NAMED_IDS) or said.endswith(" failure message: ")  # AWS
+    told = text.startswith(" in ", end) or (text[end - 1] == ":" and name in ("at", "by"))
+    signal = name == "pc" and text[end : end + 1] == "]"  # Go; another tool's pc is where it stands
+    passed = said.endswith("({") or "({0x" in said  # Go: panic({0x4b5e60?, 0x5a0f50?})
+    return told or signal or passed or name.lower().endswith("seed")
+
+
+def _is_time(text: str, end: int, last: str, said: str) -> bool:
+    """Whether a word like 12:33 is a time of day, or how long something took."""
+    half = text[end : end + 3].strip().lower()
+    day = last.isdigit() and len(last) <= 2
+    dated = day or last == "at" or last.lower() in _MONTHS or tokens.is_date(last)
+    if said.lstrip(" │")[:1] in ("✔", "✖") and text[end : end + 12].lstrip(" ")[:1].isdigit():
+        return True  # Cypress
+    return dated or half in ("am", "pm") or half[:1] == "+"
 
 
 def _is_volatile(number: str, last: str, before: str, text: str, end: int) -> bool:

@@ -98,9 +98,8 @@ def verdict(attempt: attempts.Attempt, text: str) -> str:
     if attempt.shows:
         return UNKNOWN
     said = [_line_class(line) for line in lines]
-    if "failures" in said or (
-        attempt.words[:1] and attempt.words[0] in programs.LINTERS and any(map(_names_place, lines))
-    ):
+    lints = attempt.words != [] and attempt.words[0] in programs.LINTERS
+    if "failures" in said or (lints and any(map(_names_place, lines))):
         return FAILED
     if "success" in said:
         return SUCCEEDED

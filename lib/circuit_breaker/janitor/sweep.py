@@ -204,7 +204,9 @@ class _Steps:
 
     def rotate(self, action: Action, path: str) -> bool:
         info = files.system.lstat(path)
-        same = disk.file_version(info)[:2] == disk.file_version(action.info)[:2]  # else a process has archived it
+        same = (
+            disk.file_version(info)[:2] == disk.file_version(action.info)[:2]
+        )  # else a process has archived it
         return same and info.st_size >= action.size and self._move(action, path)  # it may have grown
 
     def archive(self, action: Action, path: str) -> bool:

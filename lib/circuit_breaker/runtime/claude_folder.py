@@ -78,7 +78,7 @@ def alive(process: int) -> bool:
 
 
 def has_ended(name: str, seen: float, running: set[str] | None, now: float) -> bool:
-    """Whether a session has ended. `name`: its folder; `seen`: when its hooks last ran (epoch seconds); `running`: see `listed`."""
+    """Whether a session has ended. `name`: its folder; `seen`: when its hooks last ran (epoch seconds); `running`: see `listed_sessions`."""
     if running is None:
         return now - seen > LONG
     return name not in running and now - seen > IDLE

@@ -123,12 +123,16 @@ class Visit:
         self._prepare(event)
         decision = self._decide(event)
         if decision.contacts:
-            notices, changes = services.keep_contacts(self.where, decision.contacts, config, self.now, payload.lane)
+            notices, changes = services.keep_contacts(
+                self.where, decision.contacts, config, self.now, payload.lane
+            )
             decision.notices += notices
             decision.transitions += changes
         if decision.transitions:
             last = protocol.last_call(payload)
-            incidents.keep_incidents(self.where, payload.session, decision.transitions, config, payload.prompt, last)
+            incidents.keep_incidents(
+                self.where, payload.session, decision.transitions, config, payload.prompt, last
+            )
         return protocol.render(decision, payload.event, config) if decision.notices else None
 
     def _prepare(self, event: model.Event) -> None:
@@ -138,7 +142,9 @@ class Visit:
             event.attended = protocol.attended(self.env)
         if isinstance(event, model.Ask):
             event.key = calls.call_key(event.tool, event.input, event.cwd)
-            event.refused = guarded.call_refusal(event, where, self.config.bypass_keyword, self.armed, self.env)
+            event.refused = guarded.call_refusal(
+                event, where, self.config.bypass_keyword, self.armed, self.env
+            )
             if event.tool.startswith("mcp__"):
                 event.down, event.wait = services.question(where, event, self.config, self.now)
         elif isinstance(event, model.Prompt) and self.armed:

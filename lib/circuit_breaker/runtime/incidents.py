@@ -26,7 +26,9 @@ PUBLISHED_MAX = 40  # circuits in the state file (under 20 kB), the newest ones
 SESSIONS_MAX = 200  # armed sessions that are read for it
 
 
-def keep_incidents(where: Places, session_id: str, transitions: list[Transition], config: Config, *ids: str) -> None:
+def keep_incidents(
+    where: Places, session_id: str, transitions: list[Transition], config: Config, *ids: str
+) -> None:
     """`record` incidents, publish the state, and start the `on_stop` program. Never raises."""
     rows = record(where, session_id, transitions, config, *ids)
     if any(row["event"] != "warning" for row in rows):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.config import Config, excludes, is_on
 from circuit_breaker.breaker.model import OPENED, WARN, Ask, Notice, Transition, form_of
-from circuit_breaker.breaker.service_down import MCP, RULE, Service, may_call, contacted, endpoint, is_stale
+from circuit_breaker.breaker.service_down import MCP, RULE, Service, contacted, endpoint, is_stale, may_call
 from circuit_breaker.runtime import files, store
 from circuit_breaker.runtime.home import Places, slug
 
@@ -65,7 +65,9 @@ def keep_contacts(
     notices: list[Notice] = []
     transitions: list[Transition] = []
     for contact in contacts:
-        if contact.answered is not False and not files.exists(service_file(where, contact.kind, contact.name)):
+        if contact.answered is not False and not files.exists(
+            service_file(where, contact.kind, contact.name)
+        ):
             continue
         before, after = _contacted(where, contact, config, now)
         event = outage(config, contact.kind)

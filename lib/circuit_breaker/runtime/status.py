@@ -78,7 +78,7 @@ def places_of(one: Kept, where: Places) -> Places:
 
 
 def mark_ended(kept: Iterable[Kept], env: Mapping[str, str], now: float) -> None:
-    """Set `ended` of each session (see claude_folder.ended)."""
+    """Set `ended` of each session (see claude_folder.has_ended)."""
     running = claude_folder.listed_sessions(env)
     for one in kept:
         one.ended = claude_folder.has_ended(one.name, one.seen, running, now)

@@ -237,7 +237,7 @@ def correct_marker(where: Places, session_id: str) -> None:
 
 
 def _is_live(path: str, kind: type[Lane] | type[Session]) -> bool:
-    """`is_live` of the memory at `path`; False if it is missing or not valid. Raises OSError."""
+    """`has_live_circuit` of the memory at `path`; False if it is missing or not valid. Raises OSError."""
     try:
         found = read_memory(path, kind)
     except (files.Refused, ValueError):

@@ -46,15 +46,7 @@ _NOUNS = " build deploy import export label "  # before a word that looks: `az p
 _RUNS = ("docker", "podman", "nerdctl", "kubectl", "oc", "docker-compose", "heroku", "fly", "flyctl", "modal")
 _PREFIXES = ("describe-", "get-", "list-", "list_", "is-", "batch-get-", "list:", "head-", "receive-")
 ENDS = (":list", ":info", ":view", ":status")
-ASKING = (
-    "--list",
-    "-ls",
-    "--describe",
-    "--detail",
-    "--status",
-    "--notarization-info",
-    "--notarization-history",
-)
+ASKING = "--list -ls --describe --detail --status --notarization-info --notarization-history".split()
 # Programs whose `status` is about files, and task runners, which may do anything.
 OF_FILES = (
     " git hg svn jj fossil bzr cvs p4 npm pnpm yarn bun npx make just task rake mise poetry pip pip3 cargo go mvn gradle"

@@ -97,9 +97,8 @@ KEPT = frozenset(
     "-C --prefix -w --workspace --filter --scope --package --project -pl --projects --manifest-path --cwd --dir --chdir"
     " -f --file --target --build".split()
 )
-FORMATTED = frozenset(
-    "eslint stylelint rspec cucumber behave rubocop oxlint".split()
-)  # their -f names a format
+# Programs whose -f names a format.
+FORMATTED = frozenset("eslint stylelint rspec cucumber behave rubocop oxlint".split())
 KEPT_IN = {"cargo": "-p --bin --example", "tsc": "-p", "mypy": "-p -m", "git": "-C"}
 # Other options that take a value, which is not part of the attempt: short ones, and long ones whose value may look like an operand.
 VALUED = frozenset(

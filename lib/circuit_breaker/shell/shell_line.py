@@ -217,9 +217,7 @@ def segments(command: str, longest: int = LONGEST) -> list[Segment]:
         return [now] if now.words else []
     marks = marks.replace(" ", "\0")
     found: list[Segment] = []
-    bodies: list[
-        tuple[str, Segment]
-    ] = []  # end words of here-documents that begin on the next line, and whose they are
+    bodies: list[tuple[str, Segment]] = []  # of here-documents that begin on the next line: end word, owner
     redirect = ""
     i, size = 0, len(command)
     while i <= size:  # the end counts as a line end
