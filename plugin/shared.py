@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from circuit_breaker.identity.labels import plain
 from circuit_breaker.runtime.json import object_in
-from circuit_breaker.words.sentences import PLUGIN
-from circuit_breaker.words.texts import printable
+from circuit_breaker.words.texts import PLUGIN, printable
 
 if TYPE_CHECKING:
     from circuit_breaker.runtime import home, status

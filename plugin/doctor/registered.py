@@ -14,8 +14,7 @@ from protection import Way
 from shared import ROOT
 
 from circuit_breaker.runtime import packages
-from circuit_breaker.words.sentences import PLUGIN
-from circuit_breaker.words.texts import number
+from circuit_breaker.words.texts import PLUGIN, number
 from doctor import Finding, fault, note, ok
 
 FRESH = "get a fresh copy of the plugin and run its `install`"  # a damaged copy cannot repair itself

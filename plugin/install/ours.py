@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from circuit_breaker.breaker.config import DEFAULTS
 from circuit_breaker.runtime import home
-from circuit_breaker.words.sentences import PLUGIN
+from circuit_breaker.words.texts import PLUGIN
 from install import disk, scopes
 
 LAUNCHER = """#!/usr/bin/env python3

@@ -17,7 +17,7 @@ from shared import ROOT, Refusal, places_here, version
 from circuit_breaker.janitor.disk import archive_time
 from circuit_breaker.runtime import home
 from circuit_breaker.runtime.json import only
-from circuit_breaker.words.sentences import PLUGIN
+from circuit_breaker.words.texts import PLUGIN
 from install import bundle, disk, jsontext, receipt, scopes, settings
 from install.ours import OLDER_EXCLUSION, PROTOCOL, exclusion, our_text
 

@@ -13,7 +13,7 @@ from shared import run_program
 from circuit_breaker.breaker.config import OPTION
 from circuit_breaker.runtime import claude_folder, files, home, packages
 from circuit_breaker.runtime.json import only
-from circuit_breaker.words.sentences import PLUGIN
+from circuit_breaker.words.texts import PLUGIN
 from install import disk, jsontext, settings
 
 COMMANDS = ("circuit-status.md", "reset-circuit.md")

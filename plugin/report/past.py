@@ -14,7 +14,7 @@ from circuit_breaker.replay import recording
 from circuit_breaker.replay.transcript import COMPACTED
 from circuit_breaker.runtime import claude_folder
 from circuit_breaker.runtime.json import only
-from circuit_breaker.words.sentences import PLUGIN
+from circuit_breaker.words.texts import PLUGIN
 
 OK, FAILED, DENIED, BLOCKED = "ok", "failed", "denied", "blocked"
 HEAD = 4000  # characters kept of a failure

@@ -283,6 +283,9 @@ def every_line(
     by_event = {name.partition(".")[0]: name for name in FIRST.values()} | BODIES
 
     def run() -> list[subprocess.CompletedProcess[bytes]]:
+        shutil.rmtree(
+            machine.runtime / "sessions", ignore_errors=True
+        )  # the same failure every few seconds is a loop
         (armed / SESSION).write_text(f"{SESSION}/main.json\n")
         env = {**machine.env, "CLAUDE_PLUGIN_ROOT": str(copy), "CLAUDE_CODE_SESSION_ID": SESSION}
         return [

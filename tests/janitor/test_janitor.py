@@ -29,7 +29,7 @@ def home(tmp_path: Path, request: Any) -> Home:
 @pytest.fixture(autouse=True)
 def no_child(mocker: Any) -> Any:
     """What is left to the child is tested beside; here it must not run on."""
-    return mocker.patch.object(rounds, "start")
+    return mocker.patch.object(rounds, "start_round")
 
 
 def test_telemetry_of_999_lines_stays_and_of_1000_goes(home: Home) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from doctor import FAULT, NOTE, OK, client, machine, probe
+from doctor import FAULT, NOTE, client, machine, probe
 from doctor.doctor import doctor, examine
 from install import bundle
 from plugin.people import plugin
@@ -528,9 +528,10 @@ def test_odd_lines_of_a_transcript_are_passed_over(person, row):
     assert "slow" not in look(person)
 
 
-def test_plugins_listed_in_a_wrong_shape_are_none(person):
+def test_plugins_listed_in_a_wrong_shape_make_claude_code_skip_the_file(person):
     person.settings.write_text('{"enabledPlugins": ["a@b"]}')
-    assert look(person)["settings"].level == OK
+    found = look(person)["settings"]
+    assert (found.level, '"enabledPlugins" is not an object' in found.text) == (FAULT, True)
 
 
 @pytest.mark.parametrize("theirs", ["", '{"session": "theirs"}\n'])
@@ -575,7 +576,7 @@ def test_the_published_configuration_of_the_older_system_is_accepted(person):
     assert "config" not in look(person)
 
 
-@pytest.mark.parametrize("check", ["state", "settings_chain"])
+@pytest.mark.parametrize("check", ["state_findings", "settings_chain"])
 def test_a_check_that_may_not_look_is_a_fault_and_the_others_are_made(person, mocker, check):
     person.install()
     away = PermissionError(13, "Permission denied", "/of/root")

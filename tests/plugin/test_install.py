@@ -1128,7 +1128,7 @@ def test_a_failed_run_leaves_no_empty_folder(person, mocker, scope, where):
             raise OSError(28, "No space left on device", str(path))
         return (put if rest[1:] or isinstance(path, Path) and where != "receipt" else write)(path, *rest)
 
-    mocker.patch.object(disk, "put", full)
+    mocker.patch.object(disk, "replace_file", full)
     if where == "receipt":
         mocker.patch.object(Path, "write_bytes", full)
     with pytest.raises(OSError, match="No space"):

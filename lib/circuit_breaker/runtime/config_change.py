@@ -12,7 +12,7 @@ from circuit_breaker.breaker.model import FOR_YOU, Notice, Transition
 from circuit_breaker.runtime import claude_folder, files, home, incidents, json, store
 from circuit_breaker.runtime.home import Places
 from circuit_breaker.runtime.protocol import Payload
-from circuit_breaker.words import sentences
+from circuit_breaker.words import sentences, texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,5 +108,5 @@ def _lines(hooks: object) -> set[tuple[str, str, str]]:
 def _enables_us(document: dict[str, Any]) -> bool | None:
     """Whether a settings document enables (True) or disables (False) our plugin, of any marketplace; None if neither."""
     plugins = json.only(dict, document.get("enabledPlugins"))
-    said = [on is not False for name, on in plugins.items() if name.partition("@")[0] == sentences.PLUGIN]
+    said = [on is not False for name, on in plugins.items() if name.partition("@")[0] == texts.PLUGIN]
     return all(said) if said else None

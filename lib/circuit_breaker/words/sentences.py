@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker.model import CLOSED, FOR_YOU, HALF_OPEN, NO_TOKENS, OPEN
+from circuit_breaker.words.texts import PLUGIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,7 +11,6 @@ if TYPE_CHECKING:
 
     from circuit_breaker.breaker.model import Notice, Signal, Transition
 
-PLUGIN = "circuit-breaker"  # its name, and that of its command
 MARKS = {
     OPEN: "\N{POLICE CARS REVOLVING LIGHT}",
     HALF_OPEN: "\N{WARNING SIGN}\ufe0f",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from circuit_breaker.identity import labels
 
+PLUGIN = "circuit-breaker"  # its name, and that of its command
 TEXT_MAX = 200  # characters shown of any text
 
 
