@@ -5,7 +5,7 @@ from __future__ import annotations
 from circuit_breaker.identity import mcp_names
 from circuit_breaker.identity.calls import LOOKUPS, SHELLS, WRITERS, line_of, shell_command
 from circuit_breaker.shell import live, reading
-from circuit_breaker.shell.shell_line import is_in, past_options, program, segments
+from circuit_breaker.shell.shell_line import LONGEST, is_in, past_options, program, segments
 
 # Words in tool names (or in the `action` of a tool that does everything) that stand for a step on a page or device.
 _GESTURES = frozenset(
@@ -63,7 +63,7 @@ def runs_device(tool: str, given: object) -> bool:
 
 def _on_devices(tool: str, given: object) -> list[list[str]]:
     """The programs of a shell line that work on a page or device, with all words of their arguments."""
-    line = line_of(tool, given)
+    line = line_of(tool, given)[:LONGEST]
     ran = reading.all_programs(line) if any(name in line for name in _DEVICES) else []
     return [[words[0], *" ".join(words[1:]).split()] for words in ran if words[0] in _DEVICES]
 
