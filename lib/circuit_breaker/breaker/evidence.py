@@ -83,9 +83,8 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
         lane.stepped = outcome.n
         lane.progress.append([outcome.n, -1])
     moved = last_of(lane.progress, streak.failing_since)
-    line = digest(
-        command_written(outcome.tool, outcome.input)
-    )  # the key leaves out variables set before the call
+    # as written: the key leaves out variables set before the call
+    line = digest(command_written(outcome.tool, outcome.input))
     same = streak.error == outcome.complaint and lane.stepped <= streak.last_n
     if same and moved > streak.last_n:
         near = line_numbers.are_near(streak.at_lines, outcome.at_lines)

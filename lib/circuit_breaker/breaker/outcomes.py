@@ -79,9 +79,8 @@ def _add_result(outcome: Outcome, whole: str) -> None:
 def result_key(tool: str, text: str, shows_page: bool = False) -> str:
     """The key of what a tool returned: of a file's content all of it, of a web search its links (they are retold in other words each
     time), of anything else the blinded text, and what a page shows."""
-    links = (
-        [line for line in text.split("\n") if line.startswith(LINKS)] if tool == calls.WEB_SEARCHES[0] else []
-    )
+    lines = text.split("\n") if tool == calls.WEB_SEARCHES[0] else []
+    links = [line for line in lines if line.startswith(LINKS)]
     if links:
         return digest("\n".join(links))
     if tool in calls.VERBATIM:

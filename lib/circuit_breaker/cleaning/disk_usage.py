@@ -99,7 +99,7 @@ def _ranked(table: dict[str, inventory.Unit]) -> list[dict[str, Any]]:
 
 
 def _found(look: Callable[[str], Iterable[Any]], folder: str, unreadable: list[str]) -> list[Any]:
-    """What `survey_home` finds in a folder; nothing, and a sentence, if it may not be listed, such as one that `sudo` made."""
+    """What `look` finds in a folder; nothing, and a sentence, if it may not be listed, such as one that `sudo` made."""
     try:
         return list(look(folder))
     except OSError as error:

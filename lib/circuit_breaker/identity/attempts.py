@@ -151,9 +151,10 @@ def _line_run(words: list[str], given: str) -> tuple[str, str]:
     place, told = reading.inner_line(words)
     shell = told.split() or words
     name = shell[0].rpartition("/")[2]
-    reads = (
-        not shell_line.operands(shell[1:]) if name in reading.SHELL_PROGRAMS else name == "ssh" and not told
-    )
+    if name in reading.SHELL_PROGRAMS:
+        reads = not shell_line.operands(shell[1:])
+    else:
+        reads = name == "ssh" and not told
     return place, (given if reads else "") or told
 
 

@@ -44,14 +44,8 @@ def read(path: str, limit: int = 1 << 24, linked: bool = False) -> bytes | None:
     except OSError as error:
         import errno
 
-        if error.errno in (
-            errno.EIO,
-            errno.EMFILE,
-            errno.ENFILE,
-            errno.ENOMEM,
-            errno.ESTALE,
-            errno.ETIMEDOUT,
-        ):
+        trouble = (errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT)
+        if error.errno in trouble:
             raise
         raise Refused(error.errno, "cannot be opened as a regular file", path) from error
     try:
