@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from install import disk, jsontext, settings
-from shared import Refusal, answer, places_here, say, session_names
+from shared import Refusal, answer, how_to_call, places_here, say, session_names
 
 from circuit_breaker.breaker import config as rules
 from circuit_breaker.breaker.layers import Layer, build
@@ -117,12 +117,23 @@ def _change(where: home.Places, key: str, value: Any, in_project: bool) -> int:
     effective = values_of(home.configuration(where, os.environ)).get(key)
     if not jsontext.same(effective, value):
         origin = origins(where).get(key, "default")
-        why = f"it is set by the {origin}"
+        why = f"it is set by the {origin}. {_way_out(where, key, origin)}"
         if origin.startswith(("default", "user file") if in_project else "default"):
             why = f"{origin} has it, and a default in {path} is no choice"
-            why += ' as long as the line "defaults_version" is there'
-        say(f"But {_shown(effective)} applies here: {why}.")
+            why += ' as long as the line "defaults_version" is there.'
+        say(f"But {_shown(effective)} applies here: {why}")
     return 0
+
+
+def _way_out(where: home.Places, key: str, origin: str) -> str:
+    """How to change a key whose value comes from `origin`."""
+    if origin == "plugin options":
+        return "To change it: claude plugin install circuit-breaker@circuit-breaker --config KEY=VALUE"
+    if origin == f"project file {where.theirs}":
+        return "To change it, edit that file."
+    return (
+        f"To remove it there: {how_to_call()} config unset {key}{' --project' * origin.startswith('project')}"
+    )
 
 
 def _unset(args: argparse.Namespace, where: home.Places) -> int:
@@ -135,7 +146,9 @@ def _unset(args: argparse.Namespace, where: home.Places) -> int:
         _removed(document, key)
     values = values_of(home.configuration(where, os.environ))
     now = f"; {_shown(values[key])} applies now" if key in values else ""
-    say(f"{key} was removed from {path}{now}.")
+    origin = origins(where).get(key, "default")
+    by = "." if origin == "default" else f", set by the {origin}. {_way_out(where, key, origin)}"
+    say(f"{key} was removed from {path}{now}{by}")
     return 0
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from doctor import doctor
 from install import bundle, purge, receipt, scopes
 from install.apply import folders_to_make, put_in, remove_empty_folders, take_out
-from install.plan import Options, Plan, backup_path, plan_install, plan_removal
-from shared import Refusal, answer, how_to_call, places_here
+from install.plan import Options, Plan, backup_path, other_copies, plan_install, plan_removal
+from shared import Refusal, answer, how_to_call
 
 from circuit_breaker.runtime import packages
 from circuit_breaker.words.texts import listed, number
@@ -128,10 +128,9 @@ def _removed(plan: Plan, dry_run: bool) -> list[str]:
     """What a removal did or would do."""
     scope = plan.scope
     if plan.kept is None:
-        others = scopes.registered(scopes.chain(os.environ, Path(places_here().project)))
         return [
             f"circuit-breaker is not installed here (scope {scope.name}): nothing to remove.",
-            *(f"{source.path} registers it: uninstall --scope {source.label}" for source in others),
+            *(f"But {what}. To remove it, {way_out}." for what, way_out in other_copies(scope)),
         ]
     if dry_run:
         count = len(plan.kept["files"])

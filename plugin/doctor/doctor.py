@@ -58,9 +58,12 @@ def _checks(
         yield from registered.registrations(ways, sources, project)
 
     def fired() -> Iterator[Finding]:
+        lost = health.write_fault(where)
         for way in ways:
             progress(f"running the hooks of {way.label} ...")
-            if way.ours or just_installed is not None:
+            if lost:
+                yield note("fires", f"{way.label}: not run, since {lost}")
+            elif way.ours or just_installed is not None:
                 yield from probe.fired_lines(way, where, env)
             else:
                 text = f"{way.label}: not run, since they are the project's own programs"

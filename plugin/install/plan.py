@@ -169,6 +169,13 @@ def plan_install(scope: scopes.Scope, options: Options, made: list[Path]) -> Pla
 
 def _never_twice(scope: scopes.Scope) -> None:
     """Raise Refusal if a session here would also run our hooks from another installation."""
+    for what, way_out in other_copies(scope):
+        twice = f"{what}; its hooks would run twice. Nothing was changed."
+        raise Refusal(f"{twice} Keep that one, or {way_out} first.")
+
+
+def other_copies(scope: scopes.Scope) -> list[tuple[str, str]]:
+    """(what else gives sessions here our hooks, how to remove it)."""
     chain = scopes.chain(os.environ, Path(places_here().project) if scope.name == "user" else scope.base)
     found = [
         (f"the plugin {name} is enabled in {path}", f"run `claude plugin uninstall {quote(name)}`")
@@ -179,14 +186,11 @@ def _never_twice(scope: scopes.Scope) -> None:
         (f"Claude Code loads the plugin from {folder}", "remove that folder")
         for folder in scopes.skill_copies(chain, os.environ)
     ]
-    found += [
-        (f"circuit-breaker is registered in {source.path} already", f"run `uninstall --scope {source.label}`")
+    return found + [
+        (f"circuit-breaker is registered in {source.path}", f"run `uninstall --scope {source.label}`")
         for source in scopes.registered(chain)
         if os.path.realpath(source.path) != os.path.realpath(scope.settings)
     ]
-    for what, way_out in found:
-        twice = f"{what}; its hooks would run twice. Nothing was changed."
-        raise Refusal(f"{twice} Keep that one, or {way_out} first.")
 
 
 def _registered(plan: Plan, old: dict[str, Any], ours: settings.Groups, options: Options) -> dict[str, Any]:

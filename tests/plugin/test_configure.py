@@ -155,6 +155,11 @@ def test_set_says_when_the_projects_file_comes_first(person, mine):
     plugin(person, "config", "set", "deny_limit", "3", "--project")
     done = plugin(person, "config", "set", "deny_limit", "9")
     assert done.returncode == 0 and "But 3 applies here: it is set by the project file" in done.stdout
+    removed = plugin(person, "config", "unset", "deny_limit").stdout
+    for said in (done.stdout, removed):  # each leads to the other
+        assert said.endswith(" config unset deny_limit --project\n")
+    last = plugin(person, "config", "unset", "deny_limit", "--project").stdout
+    assert last.endswith("; 5 applies now.\n")
 
 
 @pytest.mark.parametrize("version", [2, 1])

@@ -180,6 +180,7 @@ def test_a_fault_is_named_once_and_its_fix_is_not_doctor_itself(person, tmp_path
     (tmp_path / "file").touch()
     found = look(person, CIRCUIT_BREAKER_HOME=str(tmp_path / "file"))
     assert "nothing can be kept" in found["protected"].text and "mode" not in found
+    assert ": not run, since nothing can be kept" in found["fires"].text
     (person.root / "lib" / "circuit_breaker" / "runtime" / "hook.py").write_text("import missing")
     found = look(person)
     assert (found["protected"].level, found["protected"].fix) == (FAULT, "see the faults below")

@@ -688,7 +688,16 @@ def test_uninstall_of_another_scope_names_the_one_that_is_there(person, capsys, 
     monkeypatch.chdir(person.project / "src")
     assert person.uninstall() == 0
     said = capsys.readouterr().out
-    assert f"{person.project}/.claude/settings.json registers it: uninstall --scope project\n" in said
+    other = f"{person.project}/.claude/settings.json. To remove it, run `uninstall --scope project`.\n"
+    assert f"But circuit-breaker is registered in {other}" in said
+
+
+def test_uninstall_names_the_plugin_where_that_is_what_runs_here(person, capsys):
+    person.settings.write_text('{"enabledPlugins": {"circuit-breaker@circuit-breaker": true}}')
+    assert person.uninstall() == 0
+    said = capsys.readouterr().out
+    assert "nothing to remove.\nBut the plugin circuit-breaker@circuit-breaker is enabled in " in said
+    assert "run `claude plugin uninstall circuit-breaker@circuit-breaker`." in said
 
 
 def test_a_state_folder_that_cannot_take_the_backup_is_an_obstacle_before_anything_changes(person):

@@ -139,7 +139,9 @@ def test_options_of_the_plugin_count_in_a_terminal_as_they_do_in_its_hooks(perso
     )
     assert ("tool_failure.threshold = 4" in plugin(person, "config", "show").stdout) is enabled
     said = plugin(person, "mode", "enforce").stdout
-    assert ('But "observe" applies here: it is set by the plugin options.' in said) is enabled
+    assert (
+        'But "observe" applies here: it is set by the plugin options. To change it: claude' in said
+    ) is enabled
 
 
 def test_plugin_dir_is_seen_live_and_names_its_session(person):
