@@ -48,7 +48,7 @@ def asked(**changes: Any) -> dict[str, Any]:
     return payload("PreToolUse.bash", **{"tool_input": COMMAND, "tool_use_id": "new", **changes})
 
 
-FAILURE = payload("PostToolUseFailure.bash-exit-1", tool_use_id="new")
+FAILURE = payload("PostToolUseFailure.bash-exit-1", tool_use_id="new", tool_input=COMMAND)
 PROMPT = payload("UserPromptSubmit", prompt_id="p2")
 START = payload("SessionStart.startup.headless", prompt_id=None)
 

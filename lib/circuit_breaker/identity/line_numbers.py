@@ -6,6 +6,7 @@ _AROUND = "()[]{}<>,.:;'\"`"  # beside a number
 _SIDES = ("|", "│", "▕", "┃")  # between a line of code and its number
 _DRESS = ">❯➜→│┃ "  # before it
 _WORD_MAX = 300
+_DIGITS = frozenset("0123456789")
 _FRAMES = [f"#{number}{sign}" for number in range(10) for sign in ("  ", " /")]  # gdb, PHP
 _STACK = ('File "', "at ", "-->", "location: '", "TestContext.", *_FRAMES)  # how a line of a stack begins
 _INSIDE = (":in ", ": in ", " panicked at ", "thrown in ", "Uncaught ")  # Ruby, pytest, Rust, PHP
@@ -54,10 +55,10 @@ def _is_frame(line: str) -> bool:
 
 def _without_places(line: str, found: list[int]) -> str:
     """The line without places; their line numbers are added to `found`."""
-    if not any(digit in line for digit in "0123456789"):
-        return line
     words = line.split(" ")
     for i, word in enumerate(words):
+        if _DIGITS.isdisjoint(word):
+            continue
         core = word.strip(_AROUND)
         if not core.replace(":", "", 1).isdecimal():
             words[i] = _without_place(word, found) if ":" in word or "(" in word else word
@@ -83,7 +84,7 @@ def _without_place(word: str, found: list[int]) -> str:
         folder, _, name = word[: max(at, 0)].replace("\\", "/").replace("(", "/").rpartition("/")
         stem, _, ending = name.rpartition(".")
         is_file = stem and ending.isalnum() and ending[0].isalpha() and len(ending) <= 6
-        if end > begin and is_file and folder[-1:] != "/":  # `//x.com:443` is a host
+        if word[begin:end][:1].isdecimal() and is_file and folder[-1:] != "/":  # `//x.com:443` is a host
             number = word[begin:end].replace(",", ":").partition(":")[0]
             found.append(int(number[:9] or 0))
             return word[:at] + "#" + word[end:]

@@ -11,7 +11,8 @@ from circuit_breaker.identity.keys import digest
 from circuit_breaker.shell import programs
 
 FAILED, SUCCEEDED, UNKNOWN = "failed", "succeeded", ""
-LOOKED_AT = 16_000  # characters at either end of an output that are read
+LOOKED_AT = 16_000  # characters at either end of an output that are read, in at most
+LINES_READ = 500  # lines each
 LINES_MAX = 24  # error lines of a failure that are compared, half from its end
 FOUND_MAX = 96  # error lines at either end that are read for these, since general ones do not count
 WEAK = "~"  # prefix of a line that is too general to connect two failures by itself
@@ -23,6 +24,10 @@ _DRESS = " \t=-*_#>|│╷╵├└─━┃⎯❯»"  # decoration at either en
 def _listed(text: str) -> tuple[str, ...]:
     """The entries of a table, separated by "|"; line breaks do not count."""
     return tuple(text.replace("\n", "").split("|"))
+
+
+def _has_any(text: str, parts: tuple[str, ...]) -> bool:
+    return any(map(text.__contains__, parts))
 
 
 _PASSES = _listed("✓|✔|√|ok |PASS |PASSED |ok\t|- PASS|[PASS]|[ OK|[       OK|🟢|✅")
@@ -115,7 +120,7 @@ def shared_lines(attempt: attempts.Attempt, text: str, last: bool = True) -> lis
     if all(map(_is_general, found)):
         found += [line for line in lines if _names_place(line)]
     if not found:
-        found = [line for line in lines if any(word in line.lower() for word in _ERRORISH)]
+        found = [line for line in lines if _has_any(line.lower(), _ERRORISH)]
         found = found or lines[-1:] * last
     found = found[:FOUND_MAX] + found[FOUND_MAX:][-FOUND_MAX:]
     strong, weak = [], []
@@ -140,8 +145,10 @@ def _names_place(line: str) -> bool:
 def is_bare(text: str, shared: list[str]) -> bool:
     """Whether a failure's output names no fault, only verdicts and counts: two equal ones may hide different failures. `shared`: its
     `shared_lines`."""
-    more = [line for line in _lines(text) if not _line_class(line) and not _is_general(line)]
-    return len(more) < TOLD_MIN and all(line[:1] == WEAK for line in shared)
+    if any(line[:1] != WEAK for line in shared):
+        return False
+    more = (line for line in _lines(text) if not _line_class(line) and not _is_general(line))
+    return sum(1 for _ in zip(range(TOLD_MIN), more)) < TOLD_MIN
 
 
 def _lines(text: str) -> list[str]:
@@ -150,6 +157,7 @@ def _lines(text: str) -> list[str]:
         text = text[:LOOKED_AT] + "\n" + text[-LOOKED_AT:]
     text = results.as_shown(text)
     lines = [line[:_LINE_MAX].strip() for line in text.split("\n") if line.strip()]
+    lines = lines[:LINES_READ] + lines[LINES_READ:][-LINES_READ:]
     if results.is_docker_log(text):
         lines = [_without_seconds(line) for line in lines]
     return [_without_label(_without_step(line)) for line in lines]
@@ -264,7 +272,7 @@ def _is_error_line(bare: str) -> bool:
     """Whether a line names an error: `b.c:2:8: error: ...`, `ValueError: ...`, `x: command not found`."""
     first, *others = bare.removeprefix("vet: ").split(None, 2)
     name = first.rstrip(":").rpartition(".")[2]
-    if bare.endswith(_ENDINGS) or any(part in bare for part in _ANYWHERE):
+    if bare.endswith(_ENDINGS) or _has_any(bare, _ANYWHERE):
         return True
     if first[-1:] == ":" and name.endswith(("Error", "Exception", "Failure")) and name[:1].isupper():
         return True
@@ -275,7 +283,7 @@ def _is_error_line(bare: str) -> bool:
     go = ".go:" in first and first.count(":") > 2 and first.strip("./:")[-1:].isdigit()
     ruby = ":in " in bare and bare.endswith("Error)")
     place = "." in first or ":" in first or "(" in first or first.isupper()
-    named = place and any(mark in bare for mark in _INNER) and not _is_naught(bare.rpartition("error")[2])
+    named = place and _has_any(bare, _INNER) and not _is_naught(bare.rpartition("error")[2])
     return eslint or go or ruby or named
 
 
@@ -329,8 +337,8 @@ def _is_general(line: str) -> bool:
     low = bare.lower()
     if len(low) < 4 or (bare.isupper() and bare.isalpha()):
         return True
-    short = len(low) <= _SHORT and any(part in low for part in _GENERAL_WHEN_SHORT)
-    if short or any(part in low for part in _GENERAL) or _counts(bare):
+    short = len(low) <= _SHORT and _has_any(low, _GENERAL_WHEN_SHORT)
+    if short or _has_any(low, _GENERAL) or _counts(bare):
         return True
     verdict, *words = bare.split()
     if verdict.strip(":[]").lower() not in ("failed", "fail", "error", "e", "assertionerror"):
