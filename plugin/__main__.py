@@ -266,7 +266,7 @@ def run_verb(given: "list[str]") -> int:
     try:
         in_session = "CLAUDE_CODE_SESSION_ID" in os.environ  # only then it can be Claude's own shell
         changes = in_session and _module("circuit_breaker.guard").refused(options.verb, given[1:])
-        why = changes and _module("circuit_breaker.runtime.own_shell").verb_refusal(changes, os.environ)
+        why = changes and _module("circuit_breaker.runtime.guarded").verb_refusal(changes, os.environ)
         if why:
             raise shared.Refusal(why)
         if options.verb != "demo":  # which has settings of its own

@@ -200,7 +200,7 @@ def _verbs(words: list[str]) -> Iterator[tuple[str, list[str]]]:
 
 
 def refused(verb: str, rest: list[str]) -> str:
-    """The command, if this verb with these arguments changes the breaker, so that it refuses in Claude's own shell (see `own_shell`)."""
+    """The command, if this verb with these arguments changes the breaker, so that it refuses in Claude's own shell (see `guarded`)."""
     first = rest[0] if rest else ""
     if verb == "config" and first in ("set", "unset"):
         return f"config {first}"

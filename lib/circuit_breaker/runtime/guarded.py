@@ -1,12 +1,16 @@
-"""What is guarded in this session, and whether a call tampers with it (see guard.py). Runs outside the session's lock."""
+"""What a session guards: which calls tamper with it (see guard.py), which commands do not run in Claude's own shell.
+
+It runs outside the session's lock.
+"""
 
 from __future__ import annotations
 
 from circuit_breaker import guard
 from circuit_breaker.breaker.model import FORGERY, Ask
 from circuit_breaker.identity.calls import OUR_WORDS, PATHS, POWERSHELLS, WRITERS, command_of, schedules
-from circuit_breaker.runtime import files, home
+from circuit_breaker.runtime import files, home, store
 from circuit_breaker.runtime.home import CONFIG, INCIDENTS, NAME, ROOT, STATE, Places, slashed
+from circuit_breaker.words import sentences
 
 VARIABLES = ("HOME", "USERPROFILE", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "CLAUDE_PLUGIN_ROOT")
 LONGEST = 20_000  # characters that are cheap to search
@@ -59,3 +63,16 @@ def may_tamper(event: Ask, folders: list[str], keyword: str) -> bool:
 def _holds(folder: str, path: str) -> bool:
     """Whether a folder is or contains `path`."""
     return f"{path}/".startswith(folder.rstrip("/") + "/")
+
+
+def verb_refusal(what: str, env: home.Environment) -> str:
+    """Why the command `what` (`reset`, `config set`) must not run; "" if it may. Raises OSError if the runtime folder is unknown or
+    cannot be read.
+
+    Claude Code gives the shells it starts (Claude's and your `!` lines, which look the same) CLAUDE_CODE_SESSION_ID and not
+    CLAUDE_PROJECT_DIR; its hooks get both, a terminal of your own neither.
+    """
+    session = env.get("CLAUDE_CODE_SESSION_ID", "")
+    if not session or env.get("CLAUDE_PROJECT_DIR"):
+        return ""
+    return sentences.own_shell(what) if store.armed_lanes(home.places(env), session) else ""

@@ -26,7 +26,6 @@ from circuit_breaker.runtime import (
     home,
     incidents,
     json,
-    own_shell,
     prompt_source,
     protocol,
     services,
@@ -63,7 +62,7 @@ def serve(name: str) -> None:
 def answer_to(name: str, data: bytes, env: home.Environment, now: float) -> dict[str, Any] | None:
     """The answer of hook `name` to one payload; None to print nothing. Raises ValueError, OSError."""
     # Claude Code gives that variable to every hook
-    refused = "" if env.get("CLAUDE_PROJECT_DIR") else own_shell.verb_refusal(f"{name} hook", env)
+    refused = "" if env.get("CLAUDE_PROJECT_DIR") else guarded.verb_refusal(f"{name} hook", env)
     if refused:
         error_log.stderr(refused)
         return None
