@@ -7,7 +7,7 @@ import time
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.model import Circuit, Transition
-from circuit_breaker.runtime import detached, error_log, files, json, on_stop, store
+from circuit_breaker.runtime import detached, error_log, files, json, store
 from circuit_breaker.runtime.home import INCIDENTS, ROOT, STATE, Places
 from circuit_breaker.runtime.usage import FIELDS as TOKENS
 from circuit_breaker.words.sentences import cause, why
@@ -34,7 +34,7 @@ def keep_incidents(
     if any(row["event"] != "warning" for row in rows):
         show(where)
     if config.on_stop:
-        on_stop.start_program(config.on_stop, rows)
+        detached.start_program(config.on_stop, rows)
     for row in rows:
         if row["event"] == "ending":
             error_log.stderr(f"{row['circuit']}: {row['cause']}")
