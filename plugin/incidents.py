@@ -159,7 +159,7 @@ def _of_home(home: str, after: float) -> Iterator[Incident]:
     archived = sorted(Path(home, "archives", "telemetry").glob(f"{name.stem}.*{name.suffix}*"))
     for path in [*archived, Path(home, INCIDENTS)]:
         try:
-            if path.stat().st_mtime < after:
+            if files.last_written(str(path)) < after:
                 continue
             data = files.read(str(path), 1 << 30) or b""
             lines = (gzip.decompress(data) if path.suffix == ".gz" else data).splitlines()

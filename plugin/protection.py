@@ -20,7 +20,7 @@ from shared import ROOT, how_to_call
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.cleaning.claude_code import install_paths
-from circuit_breaker.runtime import home, status
+from circuit_breaker.runtime import files, home, status
 from circuit_breaker.runtime.json import object_in, only
 from circuit_breaker.words import status as words
 
@@ -75,7 +75,7 @@ def _changed(sources: list[scopes.Source], found: list[Way]) -> float:
     for root in {way.root for way in found} - {Path()}:
         names = [root / name for name in bundle.names_below(root)]
         paths += [root if root.is_dir() else root.parent, *names, *(name.parent for name in names)]
-    return max((os.path.getmtime(path) for path in set(paths) if os.path.exists(path)), default=0.0)
+    return max((files.last_written(str(path)) for path in set(paths)), default=0.0)
 
 
 def _registered(where: home.Places, sources: list[scopes.Source], found: list[Way]) -> tuple[str, str, str]:

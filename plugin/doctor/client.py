@@ -176,7 +176,7 @@ def _slow(projects: Path) -> Iterator[Finding]:
 
 def _hook_runs(projects: Path) -> Iterator[tuple[str, str, float]]:
     """(event, command, milliseconds) of each run of a hook in the newest transcripts."""
-    newest = sorted(projects.glob("*/*.jsonl"), key=lambda path: path.lstat().st_mtime)[-TRANSCRIPTS:]
+    newest = sorted(projects.glob("*/*.jsonl"), key=lambda path: files.last_written(str(path)))[-TRANSCRIPTS:]
     for path in newest:
         for line in files.part(str(path), -TAIL, TAIL)[0].splitlines():
             row = object_of(line) if b'"durationMs"' in line and b'"command"' in line else {}

@@ -63,7 +63,7 @@ def settled(where: Places, config: Config, now: float, session: str) -> bool:
         ):
             return False
         if size > SMALL:
-            return now < at + AGAIN and last_written(where.home) == note["folder"]
+            return now < at + AGAIN and files.last_written(where.home) == note["folder"]
         return _unchanged(where, at - SLACK)
     except (KeyError, TypeError, OSError):
         return False
@@ -74,31 +74,23 @@ def ended_sessions(where: Places, now: float, session: str) -> dict[str, set[str
     quiet = {}
     for name in files.names(where.armed):
         path = f"{where.armed}/{name}"
-        if "." in name or now - last_written(path) < HOUR:
+        if "." in name or now - files.last_written(path) < HOUR:
             continue
         lines = store.marker_lines(path)
         if "" in lines:
             continue  # not a marker of ours
         shared = name == store.ARMED_ANY  # with lines of services
         sessions = {line.partition("/")[0] for line in lines if line[:1] == "~"} if shared else {name}
-        quiet[name] = {one for one in sessions if now - last_written(f"{where.sessions}/{one}") >= HOUR}
+        quiet[name] = {one for one in sessions if now - files.last_written(f"{where.sessions}/{one}") >= HOUR}
     if not any(quiet.values()):
         return {}
     going = {safe_name(one) for one in (session, *(claude_folder.listed_sessions(environment()) or ()))}
     return {name: sessions - going for name, sessions in quiet.items() if sessions - going}
 
 
-def last_written(path: str) -> float:
-    """When a file or a session's folder was last written; 0.0 if it does not exist."""
-    try:
-        return float(files.system.lstat(path).st_mtime)
-    except OSError:
-        return 0.0
-
-
 def _unchanged(where: Places, since: float) -> bool:
     """Whether none of our files in the home, and not the error log, changed at or after `since`; False for more than SMALL entries."""
-    if where.runtime != where.home and last_written(where.errors) >= since:
+    if where.runtime != where.home and files.last_written(where.errors) >= since:
         return False
     count = 0
     with files.system.scandir(where.home) as listing:

@@ -51,9 +51,8 @@ def new_note(where: Places, config: Config, now: float) -> dict[str, Any]:
         "until": now + DAY,  # when the next age limit may be reached
         "asked": notes.asked(config),
         "entries": 0,  # entries of the home
-        "folder": notes.last_written(
-            where.home
-        ),  # before the survey, so that later changes are noticed next time
+        # before the survey, so that later changes are noticed next time
+        "folder": files.last_written(where.home),
         "spared": "",  # the running session, if files of it were over a limit and left alone
         "pinned": files.exists(where.runtime + "/python"),
     }

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from circuit_breaker.replay import transcript
 from circuit_breaker.replay.transcript import COMPACTED, INTERRUPTED, REQUEST, Recorded
+from circuit_breaker.runtime import files
 from circuit_breaker.runtime.json import parse
 from circuit_breaker.runtime.protocol import SAVED
 
@@ -54,16 +55,8 @@ def recordings(paths: Iterable[str], after: float = 0.0) -> list[list[Path]]:
     for path in dict.fromkeys(found):
         folders = (folder.parent for folder in path.parents if folder.name == "subagents")
         groups.setdefault(next(folders, path.with_suffix("")), []).append(path)
-    recent = [group for group in groups.values() if not after or max(map(_written, group)) >= after]
+    recent = [one for one in groups.values() if any(files.last_written(str(p)) >= after for p in one)]
     return sorted([sorted(group, key=lambda path: (len(path.parts), path)) for group in recent], key=began)
-
-
-def _written(path: Path) -> float:
-    """When it was last written; 0.0 if it is no longer there."""
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def began(group: list[Path]) -> str:

@@ -50,8 +50,8 @@ def why_held_back(payload: Payload, where: Places, config: Config, env: home.Env
 
 def pending(sessions: Iterable[Session]) -> list[tuple[float, str]]:
     """(epoch seconds, path) of blocked changes whose file was not saved again since, oldest first."""
-    found = {(at, path) for session in sessions for path, at in session.held.items() if _unsaved(at, path)}
-    return sorted(found)
+    held = {(at, path) for session in sessions for path, at in session.held.items()}
+    return sorted((at, path) for at, path in held if 0 < files.last_written(path) <= at)
 
 
 def notices(session: Session) -> list[Notice]:
@@ -60,13 +60,6 @@ def notices(session: Session) -> list[Notice]:
         Notice(kind=FOR_YOU, reason="held_back", facts={"at": sentences.clock(at), "file": path})
         for at, path in pending([session])
     ]
-
-
-def _unsaved(at: float, path: str) -> bool:
-    try:
-        return bool(files.system.stat(path).st_mtime <= at)
-    except OSError:
-        return False
 
 
 def _drops_us(path: str, document: dict[str, Any], where: Places, env: home.Environment) -> bool:

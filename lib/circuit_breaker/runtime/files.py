@@ -209,6 +209,14 @@ def size_of(path: str) -> int:
         return 0
 
 
+def last_written(path: str) -> float:
+    """When a file or a folder was last written, in epoch seconds; 0.0 if there is none."""
+    try:
+        return float(system.stat(path).st_mtime)
+    except (OSError, ValueError):
+        return 0.0
+
+
 def names(folder: str) -> list[str]:
     """What is in a folder, sorted; [] if it is missing or cannot be listed."""
     try:
