@@ -37,7 +37,7 @@ PURE = [
 # Recorded events have the names of payloads; a payload of protection.py runs a hook to see that it answers.
 OF_RECORDINGS = {path.name for path in MODULES if path.parent.name == "replay"}
 OF_RECORDINGS |= {"past.py", "dead_ends.py", "explain.py", "protection.py"}
-WITHOUT_A_WORLD = (PACKAGE, "__future__", "_imp", "json.decoder", "math", "unicodedata")
+WITHOUT_A_WORLD = (PACKAGE, "__future__", "_imp", "json.decoder", "math", "stat", "unicodedata")
 
 
 def name(path: Path) -> str:

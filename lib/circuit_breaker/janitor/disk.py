@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from stat import S_ISDIR, S_ISREG
 
-from circuit_breaker.janitor.retention import NEVER, is_folder, is_regular
+from circuit_breaker.janitor.retention import NEVER
 from circuit_breaker.runtime import files
 
 TYPE_CHECKING = False
@@ -39,7 +40,7 @@ def listing(folder: str, most: float = NEVER) -> Iterator[tuple[str, str, stat_r
 def real_folder(path: str) -> bool:
     """Whether it is a folder and not a link to one."""
     try:
-        return is_folder(files.system.lstat(path))
+        return S_ISDIR(files.system.lstat(path).st_mode)
     except OSError:
         return False
 
@@ -51,7 +52,7 @@ def below(path: str, skip: str = "") -> Iterator[tuple[str, stat_result]]:
         return
     try:
         info = files.system.lstat(path)
-        names = sorted(files.system.listdir(path)) if is_folder(info) else []
+        names = sorted(files.system.listdir(path)) if S_ISDIR(info.st_mode) else []
     except OSError:
         return
     yield path, info
@@ -61,7 +62,7 @@ def below(path: str, skip: str = "") -> Iterator[tuple[str, stat_result]]:
 
 def file_version(info: stat_result) -> tuple[int, ...]:
     """What is different once a regular file was replaced or written to; () for anything else."""
-    return (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns) if is_regular(info) else ()
+    return (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns) if S_ISREG(info.st_mode) else ()
 
 
 def create(

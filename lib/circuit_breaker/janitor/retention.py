@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from stat import S_ISDIR, S_ISREG
+
 from circuit_breaker.breaker.config import DAY, HOUR
 from circuit_breaker.breaker.model import Record
 from circuit_breaker.runtime.home import CONFIG, ERRORS, INCIDENTS, NAME, STATE
@@ -126,16 +128,6 @@ def temporary(name: str) -> tuple[str, int]:
     return stem, int(number)
 
 
-def is_regular(info: Stat) -> bool:
-    """Whether it is a regular file (no link, no folder)."""
-    return info.st_mode & 0o170000 == 0o100000
-
-
-def is_folder(info: Stat) -> bool:
-    """Whether it is a folder and not a link to one."""
-    return info.st_mode & 0o170000 == 0o040000
-
-
 def split(key: str) -> tuple[str, ...]:
     """(BASE, TIME, EXT) of an archive's id; () for another name. (Other programs write other forms of TIME.)"""
     folder, _, name = key.partition("/")
@@ -153,7 +145,7 @@ def uncounted(sweep: Sweep) -> list[str]:
     return [
         name
         for name, info in sweep.telemetry.items()
-        if most and most <= info.st_size < most_bytes and changed(info, sweep.since) and is_regular(info)
+        if most and most <= info.st_size < most_bytes and changed(info, sweep.since) and S_ISREG(info.st_mode)
     ]
 
 
@@ -170,7 +162,7 @@ def plan(sweep: Sweep) -> None:
     _rotations(sweep)
     _sessions(sweep)
     for name, info in sweep.scraps.items():
-        if is_regular(info) and sweep.is_old(info.st_mtime, HOUR):
+        if S_ISREG(info.st_mode) and sweep.is_old(info.st_mtime, HOUR):
             sweep.actions.append(Action("clear", name, cleanup.LEFT_BEHIND, info.st_size, info))
 
 
@@ -187,7 +179,7 @@ def _rotations(sweep: Sweep) -> None:
     most, kb, days = (sweep.limits[f"telemetry_max_{what}"] for what in ("lines", "kb", "age_days"))
     for name, info in sweep.telemetry.items():
         size, lines, idle = info.st_size, sweep.lines.get(name, 0), sweep.now - info.st_mtime
-        if not size or not is_regular(info):  # nothing to archive
+        if not size or not S_ISREG(info.st_mode):  # nothing to archive
             continue
         if kb and size >= kb * 1024:
             reason = f"{texts.size(size)} (limit {kb} KB)"
@@ -207,7 +199,7 @@ def _sessions(sweep: Sweep) -> None:
     limits, since = sweep.limits, sweep.since - HOUR  # what was being written then was not read
     days, active = limits["session_max_age_days"], limits["session_max_active"]
     smallest = min((2 * limits[key] + 2 for key in LISTS.values() if limits[key]), default=NEVER)
-    ranked = sorted((-info.st_mtime, name) for name, info in sweep.sessions.items() if is_regular(info))
+    ranked = sorted((-info.st_mtime, name) for name, info in sweep.sessions.items() if S_ISREG(info.st_mode))
     for rank, (_, name) in enumerate(ranked, 1):
         info = sweep.sessions[name]
         idle = sweep.now - info.st_mtime
@@ -228,7 +220,7 @@ def _memories(sweep: Sweep) -> None:
     days = sweep.limits["session_max_age_days"]
     for name, info in sweep.memories.items():
         age = (sweep.now - info.st_mtime) / DAY  # replacing a file changes its folder's time
-        if is_folder(info) and sweep.is_old(info.st_mtime, days * DAY):
+        if S_ISDIR(info.st_mode) and sweep.is_old(info.st_mtime, days * DAY):
             sweep.actions.append(Action("forget", f"sessions/{name}", cleanup.too_old(age, days), 0))
 
 

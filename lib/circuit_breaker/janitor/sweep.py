@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from stat import S_ISREG
+
 from circuit_breaker.breaker.config import DAY
 from circuit_breaker.breaker.model import Record
 from circuit_breaker.janitor import disk, ledger, retention
@@ -84,7 +86,7 @@ def archives_of(folder: str, most: float = NEVER) -> dict[str, Archive]:
     for name in retention.FOLDERS if disk.real_folder(f"{folder}/archives") else ():
         for _, entry, info in disk.listing(f"{folder}/archives/{name}", 10 * most):
             key, packed = f"{name}/{entry.removesuffix('.gz')}", entry[-3:] == ".gz"
-            if retention.split(key) and retention.is_regular(info) and (packed or name != OF_CLEAN):
+            if retention.split(key) and S_ISREG(info.st_mode) and (packed or name != OF_CLEAN):
                 known = found.get(key) or found.setdefault(key, Archive(key, 0, info.st_mtime, home=folder))
                 known.packed, known.plain = known.packed or packed, known.plain or not packed
                 known.size += info.st_size
