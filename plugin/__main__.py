@@ -231,25 +231,21 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # nobody reads stdout any more
-        code = 0
+        why = ""
     except ImportError as error:  # files of two versions, after an update that was killed
-        what = f"this copy of the plugin is incomplete ({error})"
-        print(f"{(given or [SELF])[0]}: {what}. Get a fresh copy and run its `install`.", file=sys.stderr)
-        code = 1
+        why = f"this copy of the plugin is incomplete ({error}). Get a fresh copy and run its `install`."
     except MemoryError:
-        print(
-            f"{(given or [SELF])[0]}: not enough memory. Free some, or raise `ulimit -v`, then try again.",
-            file=sys.stderr,
-        )
-        code = 1
+        why = "not enough memory. Free some, or raise `ulimit -v`, then try again."
     except OSError as error:  # from the verb, or from printing on a full disk
         from install.disk import error_text
-        from shared import say
 
-        say(f"{(given or [SELF])[0]}: {error_text(error)}. Fix that, then try again.", sys.stderr)
-        code = 1
+        from circuit_breaker.words.texts import printable
+
+        why = printable(f"{error_text(error)}. Fix that, then try again.", "\n\t")
+    if why:
+        print(f"{(given or [SELF])[0]}: {why}", file=sys.stderr)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what the interpreter writes at its exit
-    return code
+    return bool(why)
 
 
 def run_verb(given: "list[str]") -> int:

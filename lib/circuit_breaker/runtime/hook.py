@@ -68,15 +68,15 @@ def answer_to(name: str, data: bytes, env: home.Environment, now: float) -> dict
         return None
     if name == "janitor":
         said = _session_start(json.parse_object(data), env, now)
-        return protocol.system_message(said) if said else None
-    payload = protocol.payload_of(data, env.get("CLAUDE_CODE_SESSION_ID", ""))
-    where = home.places(env, payload.cwd)
-    config = home.configuration(where, env)
-    if name == "command":
-        return protocol.command_answer(commands.command_reply(payload, where, config, env, now))
-    if name == "guard":
-        return protocol.settings_kept(config_change.why_held_back(payload, where, config, env, now))
-    return Visit(payload, where, config, env, now).answer() if payload.session else None
+    else:
+        payload = protocol.payload_of(data, env.get("CLAUDE_CODE_SESSION_ID", ""))
+        where = home.places(env, payload.cwd)
+        config = home.configuration(where, env)
+        if name not in ("command", "guard"):
+            return Visit(payload, where, config, env, now).answer() if payload.session else None
+        reply = commands.command_reply if name == "command" else config_change.why_held_back
+        said = reply(payload, where, config, env, now)
+    return protocol.spoken(name, said) if said else None
 
 
 def _session_start(fields: dict[str, Any], env: home.Environment, now: float) -> str:

@@ -309,17 +309,13 @@ def notification(text: str) -> str:
     return f"\x1b]9;{''.join([c for c in text if c.isprintable()])}\x07"
 
 
-def system_message(text: str) -> dict[str, Any]:
-    """An answer that only you see."""
-    return {"systemMessage": text}
-
-
-def command_answer(text: str) -> dict[str, Any] | None:
-    """The answer to one of our slash commands, which you are shown; no request goes to the model. None for no text."""
+def spoken(hook: str, text: str) -> dict[str, Any]:
+    """The answer of a hook that only speaks to you. A command then makes no request to the model, a session keeps its settings."""
+    if hook == "janitor":
+        return {"systemMessage": text}
     quiet = {"hookEventName": "UserPromptExpansion", "suppressOriginalPrompt": True}
-    return {"decision": "block", "reason": text, "hookSpecificOutput": quiet} if text else None
-
-
-def settings_kept(reason: str) -> dict[str, Any] | None:
-    """The answer that makes a session keep its settings; None without a reason."""
-    return {"decision": "block", "reason": reason} if reason else None
+    return {
+        "decision": "block",
+        "reason": text,
+        **({"hookSpecificOutput": quiet} if hook == "command" else {}),
+    }
