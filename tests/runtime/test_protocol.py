@@ -36,7 +36,7 @@ CONFIG = build()
 def read(name: str, **changes: Any) -> Any:
     """The event of a recorded payload."""
     body = {**json.loads((PAYLOADS / f"{name}.json").read_text()), **changes}
-    return protocol.event_of(protocol.payload_of(json.dumps(body)), "SUDO BYPASS")
+    return protocol.event_of(protocol.Payload(body), "SUDO BYPASS")
 
 
 def decide(event: Any) -> Any:
@@ -152,7 +152,9 @@ def test_notification_is_no_person() -> None:
 
 def test_lane_is_the_agent() -> None:
     names = ("PreToolUse.in-subagent", "PreToolUse.bash")
-    inside, outside = (protocol.payload_of((PAYLOADS / f"{name}.json").read_bytes()).lane for name in names)
+    inside, outside = (
+        protocol.Payload(json.loads((PAYLOADS / f"{name}.json").read_bytes())).lane for name in names
+    )
     assert inside != "" == outside
 
 
@@ -165,7 +167,7 @@ def test_wrong_type_is_a_value_error_or_harmless(name: str, wrong: object) -> No
     for field in body:
         for spoilt in _spoilt(body, field, wrong):
             try:
-                event = protocol.event_of(protocol.payload_of(json.dumps(spoilt)), "SUDO BYPASS")
+                event = protocol.event_of(protocol.Payload(spoilt), "SUDO BYPASS")
             except ValueError:
                 continue
             if event is not None:

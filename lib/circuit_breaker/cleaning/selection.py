@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from circuit_breaker.breaker.config import DAY
 from circuit_breaker.cleaning import kinds
@@ -15,12 +16,13 @@ OPEN = "in use by a running process"
 FITS = "within the total"
 
 
-class Wish:
-    """What you asked for. names: kinds. before: epoch seconds; files written later stay. project: its folder below projects/, "" for
-    all. most: bytes of these kinds that can stay (--max-total), None for no limit."""
+class Wish(NamedTuple):
+    """What you asked for."""
 
-    def __init__(self, names: list[str], before: float, project: str = "", most: int | None = None) -> None:
-        self.names, self.before, self.project, self.most = names, before, project, most
+    names: list[str]  # of kinds
+    before: float  # epoch seconds; files written later stay
+    project: str = ""  # its folder below projects/, "" for all
+    most: int | None = None  # bytes of these kinds that can stay (--max-total); None: no limit
 
 
 class Chosen:

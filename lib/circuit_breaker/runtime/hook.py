@@ -66,10 +66,11 @@ def answer_to(name: str, data: bytes, env: home.Environment, now: float) -> dict
     if refused:
         error_log.stderr(refused)
         return None
+    fields = json.parse_object(data)
     if name == "janitor":
-        said = _session_start(json.parse_object(data), env, now)
+        said = _session_start(fields, env, now)
     else:
-        payload = protocol.payload_of(data, env.get("CLAUDE_CODE_SESSION_ID", ""))
+        payload = protocol.Payload(fields, env.get("CLAUDE_CODE_SESSION_ID", ""), len(data))
         where = home.places(env, payload.cwd)
         config = home.configuration(where, env)
         if name not in ("command", "guard"):

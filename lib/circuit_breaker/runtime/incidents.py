@@ -134,11 +134,7 @@ def publish(where: Places) -> None:
         begun = time.time_ns()
         if asked < _published(path) <= begun:
             return
-        circuits = [
-            {"session": session, "agent": agent or None, **as_object(circuit)}
-            for session, agent, circuit in live_circuits(where)
-        ]
-        circuits.sort(key=lambda circuit: circuit["opened_at"], reverse=True)
+        circuits = sorted(live_circuits(where), key=lambda circuit: circuit["opened_at"], reverse=True)
         document = {"version": VERSION, "circuits": circuits[:PUBLISHED_MAX], "total": len(circuits)}
         files.replace(path, json.dump(document) + b"\n")
         files.system.utime(path, ns=(begun, begun))
@@ -168,8 +164,8 @@ def as_object(circuit: Circuit) -> dict[str, Any]:
     }
 
 
-def live_circuits(where: Places) -> list[tuple[str, str, Circuit]]:
-    """(session, agent, circuit) for each circuit that is not CLOSED in the armed sessions of this home."""
+def live_circuits(where: Places) -> list[dict[str, Any]]:
+    """The circuits that are not CLOSED in the armed sessions of this home."""
     found = []
     for name in sorted(store.armed_sessions(where, SESSIONS_MAX)):
         try:
@@ -178,5 +174,6 @@ def live_circuits(where: Places) -> list[tuple[str, str, Circuit]]:
             continue
         if session.home in ("", where.home):
             for agent, memory in store.memories(session, lanes):
-                found += [(name, agent, circuit) for circuit in memory.circuits.values() if circuit.live]
+                whose = {"session": name, "agent": agent or None}
+                found += [{**whose, **as_object(one)} for one in memory.circuits.values() if one.live]
     return found

@@ -76,7 +76,7 @@ NAME_MAX, PATH_MAX = 256, 4096  # characters of a name, of a directory
 
 class Payload:
     """A hook payload: `fields`, the whole object; `size` in bytes; the fields that all events have; `command` and its `arguments`, and
-    the changed `file`, of the events that have them."""
+    the changed `file`, of the events that have them. Raises ValueError for a field of another type."""
 
     def __init__(self, fields: dict[str, Any], default_session: str = "", size: int = 0) -> None:
         self.fields, self.size = fields, size
@@ -104,11 +104,6 @@ def name_of(fields: dict[str, Any], name: str, most: int = NAME_MAX) -> str:
     """A field that is kept in memory; of more than `most` characters only 64 and a digest."""
     text = text_of(fields, name)
     return text if len(text) <= most else f"{text[:64]}~{digest(text)}"
-
-
-def payload_of(data: bytes | str, default_session: str = "") -> Payload:
-    """A payload from stdin. Raises ValueError for anything that is not one JSON object with fields of the right types."""
-    return Payload(json.parse_object(data), default_session, len(data))
 
 
 def last_call(payload: Payload) -> str:
