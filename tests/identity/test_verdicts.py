@@ -390,6 +390,13 @@ PAIRS = [
     (
         "foo x",
         "Exit code 127\n/bin/bash: line 1: foo: command not found",
+        "zsh -c 'foo x'",
+        "Exit code 127\nzsh: command not found: foo",
+        True,
+    ),
+    (
+        "foo x",
+        "Exit code 127\n/bin/bash: line 1: foo: command not found",
         "timeout 5 foo x",
         "Exit code 127\ntimeout: failed to run command ‘foo’: No such file or directory",
         True,
@@ -568,6 +575,13 @@ def test_a_large_failure_is_compared_by_a_few_lines_of_either_end():
     lines = verdicts.shared_lines(attempt("make"), text)
     assert len(lines) <= 2 * verdicts.LINES_MAX
     assert is_shared(verdicts.shared_lines(attempt("make | tail -1"), text.rpartition("\n")[2]), lines)
+
+
+def test_of_many_short_lines_those_at_either_end_are_read():
+    lines = [f"line {i}" for i in range(2000)]
+    for at in (0, 499, 1500, 1999):
+        told = [*lines[:at], "error: bad thing in a.c", *lines[at + 1 :]]
+        assert verdicts.verdict(attempt("make | tee log"), "\n".join(told)) == verdicts.FAILED
 
 
 @given(

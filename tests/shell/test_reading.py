@@ -42,6 +42,10 @@ LOOKS = [
     "cd /x && ls",
     "sort a | uniq -c | sort -rn",
     "systemctl status x",
+    "wget -qO- http://x",
+    "wget --spider http://x/f",
+    "ip -br addr show",
+    "mysqladmin -u root ping",
     "ps aux | grep node | grep -v grep",
 ]
 CHANGES = [
@@ -49,6 +53,10 @@ CHANGES = [
     "Get-ChildItem | ForEach-Object { rm x }",
     "Remove-Item x",
     "pdm run test",
+    "wget http://x/f",
+    "ip link set eth0 up",
+    "mysqladmin -u root shutdown",
+    "awk -f report.awk f",
     "npx test -v",
     "ls > f",
     "echo x >> f",
