@@ -20,7 +20,7 @@ from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.breaker.failures import family_of
 from circuit_breaker.breaker.memory import POLL, Lane, Past, Streak
-from circuit_breaker.breaker.policy import step
+from circuit_breaker.breaker.policy import advance, step
 from circuit_breaker.breaker.rules import failures_in_window
 from circuit_breaker.identity import calls, labels
 from circuit_breaker.identity.attempts import ANY_FORM
@@ -48,6 +48,8 @@ OPENS = {
     "hook_recursion": "stop hooks make Claude continue more than {threshold} times with nothing new in between",
     "budget": "a limit that you set is used up",
 }
+# Circuits whose count goes on whatever is changed meanwhile.
+GO_ON = ("agent_spawn:", "external_api:", "service_down:", "budget:calls_", "budget:tokens_per_")
 NOT_COUNTED = "not counted: it did not run, or its outcome is not known yet"
 NOT_CHANGED = "no progress: the same change was made before with the same result, or it failed behind a hidden exit code"
 
@@ -114,9 +116,10 @@ def _last(where: home.Places, config: Config, session: str) -> int:
     print(f"in {last.place}.")
     print(f"Why: {'' if last.cause.startswith(('Claude ', 'every ')) else 'it '}{last.cause}.")
     _print_rule(rule, config)
-    run = _traced(last, config)
+    run = _traced(last, config, [one for one in found if one.event == "reset"])
     if run and run.steps:
-        _print_steps("The calls before it, of the same thread (* counted):", run.steps, run.keys)
+        counted = " (* counted)" if run.keys else ""
+        _print_steps(f"The calls before it, of the same thread{counted}:", run.steps, run.keys)
     elif last.calls:
         print(f"\nThe last calls: {', '.join(last.calls)}. (There is no transcript of them.)")
     return 0
@@ -138,14 +141,16 @@ def _print_steps(title: str, steps: list[Step], counted: set[str]) -> None:
         print(f"{mark} {one.at}  {one.label[:40]:<{width}}  {one.outcome:<6}  {note}".rstrip())
 
 
-def _traced(last: incidents.Incident, config: Config) -> _Traced | None:
-    """The calls up to an incident, found by running the session's transcript through the same engine; None without one."""
+def _traced(last: incidents.Incident, config: Config, resets: list[incidents.Incident]) -> _Traced | None:
+    """The calls up to an incident, found by running the session's transcript, and your resets, through the same engine; None without
+    one."""
     paths = sorted(past.transcripts_folder(os.environ).glob(f"*/{last.session}.jsonl"))
     if not paths:
         return None
     config = copy.copy(config)
     config.mode = "enforce"  # so that an incident of observe mode trips here
-    run = _Traced(last.session, config, last.circuit, last.agent)
+    of_it = [one.t for one in resets if (one.session, one.circuit) == (last.session, last.circuit)]
+    run = _Traced(last, config, of_it)
     for record in recording.records(recording.recordings([str(paths[0])])[0], recording.skip, set()):
         if record["t"] > last.t + SLACK or run.over:
             break
@@ -155,12 +160,13 @@ def _traced(last: incidents.Incident, config: Config) -> _Traced | None:
 
 
 class _Traced(Rerun):
-    """A session run again that records what each call of one lane counted as, until `circuit` trips. keys: those of the circuit."""
+    """A session run again that records what each call of one lane counted as, up to an incident. keys: those of its circuit."""
 
-    def __init__(self, name: str, config: Config, circuit: str, lane: str) -> None:
-        super().__init__(name, config)
-        self.circuit, self.lane, self.over = circuit, lane, False
-        self.any_form = circuit.endswith(ANY_FORM)
+    def __init__(self, last: incidents.Incident, config: Config, resets: list[float]) -> None:
+        super().__init__(last.session, config)
+        self.circuit, self.lane, self.over, self.resets = last.circuit, last.agent, False, resets
+        self.since, self.stopped = last.t - SLACK, last.event == "ending"
+        self.any_form = self.circuit.endswith(ANY_FORM)
         self.steps: list[Step] = []
         self.keys: set[str] = set()
 
@@ -169,17 +175,26 @@ class _Traced(Rerun):
         if self.over:
             return
         lane, trips = self.lanes[self.lane], len(self.trips)
-        n, cwd = lane.n, lane.cwd
+        while self.resets and self.resets[0] < fields["t"]:
+            reset = model.Reset(which=self.circuit)
+            advance(self.session, lane, reset, self.config, self.resets.pop(0), self.lane)
+        n, cwd, count = lane.n, lane.cwd, self._count
         super().feed(fields)
         if fields["hook_event_name"] == "PostToolBatch" and (fields.get("agent_id") or "") == self.lane:
-            self._trace(lane, fields, n, cwd)
+            self._trace(lane, fields, n, cwd, self._count > count)
         for trip in self.trips[trips:]:
             if f"{trip['rule']}:{trip['subject']}" == self.circuit and (trip["agent"] or "") == self.lane:
-                self.over = True
+                self.over = trip["t"] >= self.since and trip["stopped"] == self.stopped
                 circuit = lane.circuits.get(self.circuit)
                 self.keys.update(circuit.keys if circuit else ())
 
-    def _trace(self, lane: Lane, batch: dict[str, Any], n: int, cwd: str) -> None:
+    @property
+    def _count(self) -> int:
+        circuit = self.lanes[self.lane].circuits.get(self.circuit)
+        return circuit.count if circuit else 0
+
+    def _trace(self, lane: Lane, batch: dict[str, Any], n: int, cwd: str, grown: bool) -> None:
+        """grown: what the gate never saw, and so could not deny, was counted by the open circuit."""
         made = {one.key: one for one in lane.recent if one.n > n}
         rule = self.circuit.partition(":")[0]
         limits = self.config.circuit_breakers.get(rule, {})
@@ -190,6 +205,9 @@ class _Traced(Rerun):
             if key in made:
                 own = _counted(rule, _counts(lane, key, family, self.config), self.any_form, limits)
                 outcome, other = _between(lane, made[key], bool(calls.change_level(tool, given)))
+                other = "" if self.circuit.startswith(GO_ON) else other
+            elif grown and key in self.keys:
+                outcome, own = "failed", f"counts: failure {self._count}"
             at = moment(batch["t"], "%H:%M:%S")
             self.steps.append(Step(at, labels.label(tool, given), outcome, keys, own, other))
 

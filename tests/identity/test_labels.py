@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from samples import samples
 
 from circuit_breaker.identity.calls import shape_key
-from circuit_breaker.identity.labels import LABEL_MAX, clip, error_clip, label
+from circuit_breaker.identity.labels import LABEL_MAX, clip, label
+from circuit_breaker.identity.verdicts import error_clip
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # the q's keep a made-up secret from being a piece of the text around it; no digit is needed to be one
@@ -281,6 +282,22 @@ def test_labels_of_ordinary_calls(tool: str, given: Any, shown: str) -> None:
 def test_ordinary_errors_stay_readable(text: str, shown: str) -> None:
     limit = 40 if len(shown) <= 40 and len(text) > 42 else 160
     assert clip(text, limit)[: len(shown) - 1] == shown[: len(shown) - 1]
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "FAILED t.py::test_a - assert 2 == 5\n=========== 1 failed in 0.51s ===========",
+        "FAILED t.py::test_a - assert 2 == 5\n1 failed, 3 passed in 0.51s",
+        "FAILED t.py::test_a - assert 2 == 5\nmake: *** [Makefile:2: test] Error 1",
+        "FAILED t.py::test_a - assert 2 == 5",
+    ],
+)
+def test_a_long_error_is_told_by_the_last_line_that_says_what_failed(ending):
+    head = "Exit code 1\n===== test session starts =====\n" + "collected 4 items of this project\n" * 5
+    assert error_clip(head + ending, {}) == "Exit code 1 … FAILED t.py::test_a - assert 2 == 5"
+    bare = "Exit code 2\n" + "make: Entering directory\n" * 9 + "make: *** [a] Error 1"
+    assert error_clip(bare, {}) == "Exit code 2 … make: *** [a] Error 1"
 
 
 def test_an_edit_that_missed_leaves_no_content_of_the_file():

@@ -41,20 +41,26 @@ def fail(hooks, times, command="make test"):
         hooks("Bash", {"command": command}, "Exit code 2\nboom", fails=True)
 
 
-def recorded(person, made, circuit="tool_failure:Bash make test", cause="failed"):
-    """A transcript, and the incident that ended it on record."""
+def recorded(person, made, circuit="tool_failure:Bash make test", cause="failed", event="trip", reset=0.0):
+    """A transcript, and the incident that ended it on record; before it your reset at a time."""
     made.save(person.home)
     home = Path(json.loads(plugin(person, "status", "--json").stdout)["home"])
     home.mkdir(parents=True, exist_ok=True)
     row = {
         "t": made.now,
-        "event": "trip",
+        "event": event,
         "circuit": circuit,
         "session": made.session,
         "agent": None,
         "cause": cause,
     }
-    (home / "circuit_breaker_incidents.jsonl").write_text(json.dumps(row) + "\n")
+    rows = [{**row, "t": reset, "event": "reset"}, row] if reset else [row]
+    (home / "circuit_breaker_incidents.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+
+
+def notes(text):
+    """What is said of each call of the circuit."""
+    return [line.rpartition("  ")[2] for line in text.splitlines() if line[:1] == "*"]
 
 
 def test_nothing_was_blocked_and_no_session_is_kept(person):
@@ -112,6 +118,42 @@ def test_same_error_in_spite_of_progress_is_counted_once_it_is_nearer(person):
         "counts: same error, time 5 of 6",
         "counts: same error, time 6 of 6",
     ]
+
+
+def test_a_later_block_is_explained_by_the_calls_since_your_reset(person):
+    made = Transcript("b7e1c2d3-0000", str(person.project), time.time() - 600)
+    for _ in range(3):
+        made.bash("make test", "Exit code 2\nboom", fails=True)
+    made.now += 60
+    reset = made.now - 30
+    for _ in range(3):
+        made.bash("make test", "Exit code 2\nboom", fails=True)
+    recorded(person, made, reset=reset)
+    counted = [f"counts: failure {number} of 3" for number in (1, 2, 3)]
+    assert notes(plugin(person, "explain").stdout) == counted * 2
+
+
+def test_a_stopped_turn_is_explained_by_all_calls_that_counted(person):
+    made = Transcript("b7e1c2d3-0000", str(person.project), time.time() - 600)
+    given = {"file_path": "/p/a.py", "old_string": "x", "new_string": "y"}
+    for _ in range(6):
+        made.call(
+            "Edit", given, "<tool_use_error>String to replace not found in file.</tool_use_error>", True
+        )
+    recorded(person, made, circuit="tool_failure:Edit a.py", event="ending")
+    assert notes(plugin(person, "explain").stdout)[2:] == [
+        "counts: failure 3 of 3",
+        *(f"counts: failure {number}" for number in (4, 5, 6)),
+    ]
+
+
+def test_no_progress_is_told_where_none_starts_the_count_again(person):
+    made = Transcript("b7e1c2d3-0000", str(person.project), time.time() - 600)
+    for number in range(101):
+        made.call("Agent", {"prompt": f"task {number}"}, f"report {number}", seconds=0.01)
+    recorded(person, made, circuit="agent_spawn:Agent")
+    text = plugin(person, "explain").stdout
+    assert "The calls before it, of the same thread:\n" in text and "progress" not in text.split("thread:")[1]
 
 
 def test_failures_outside_the_window_do_not_count(person):

@@ -113,6 +113,8 @@ READ = [
     ("warn", "tool_failure", 3, {"form": ["opened", "asks"]}, "The user is asked before this call runs"),
     ("warn", "hook_recursion", 6, {}, "Read again what the stop hook asks for"),
     ("warn", "budget", 50, {"facts": {"of": 100}}, "At 100 % the turn is stopped. Finish"),
+    ("warn", "budget", 100, {"facts": {"of": 100}}, "(100 %). The turn is stopped after the next calls."),
+    ("warn", "hook_recursion", 6, {}, "Warning from circuit-breaker: a `Bash x` hook made Claude continue 6"),
     ("warn", "budget", 50, {"form": ["asks"], "facts": {"of": 100}}, "At 100 % the user will be asked"),
     ("opened", "repeated_call", 4, {"form": ["asks"]}, "circuit-breaker asks you before `Bash x` runs again"),
 ]

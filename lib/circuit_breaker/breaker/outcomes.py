@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuit_breaker.breaker.model import DENIED, FAILURES, INVALID, OK, SILENT, Outcome, Result
-from circuit_breaker.identity import acts, calls, errors, labels, looks, results
+from circuit_breaker.identity import acts, calls, errors, labels, looks, results, verdicts
 from circuit_breaker.identity.keys import digest, digits_key, shortened, without_stored
 from circuit_breaker.shell import shell_line, waits
 
@@ -136,5 +136,5 @@ def label_of(outcome: Outcome) -> str:
 def clip_of(outcome: Outcome) -> str:
     """The clip of its error for people, made when it is first needed; "" if it did not fail."""
     if outcome.text and outcome.kind in FAILURES and not outcome.clip:
-        outcome.clip = labels.error_clip(outcome.text, outcome.input)
+        outcome.clip = verdicts.error_clip(outcome.text, outcome.input)
     return str(outcome.clip)

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from circuit_breaker.identity import masking
 from circuit_breaker.identity.calls import PATHS, SHELLS, main_program
-from circuit_breaker.identity.errors import own_lines
 from circuit_breaker.identity.results import without_escapes
 
 LABEL_MAX = 60
-CLIP_MAX, HEAD_MAX = 160, 60  # characters of a clip, and of the error's first line in it
+CLIP_MAX = 160  # characters of a clip
 # Programs whose first word is a subcommand or a task, never a secret.
 _TASKED = frozenset(
     "git gh npm npx pnpm yarn bun pip pip3 uv poetry cargo go docker docker-compose podman kubectl helm systemctl brew apt"
@@ -32,17 +31,6 @@ _ENDINGS = tuple(
     ".py .js .mjs .cjs .ts .tsx .jsx .sh .bash .rb .go .rs .java .php .pl .lua .md .json .toml .yaml .yml .txt .log .html .css"
     " .sql .c .h .cpp .ipynb .lock .cfg .ini .xml .csv".split()
 )
-
-
-def error_clip(text: str, tool_input: object) -> str:
-    """The clip of an error: of a long one the first and last line (tracebacks and test runs name the cause last), without lines that
-    repeat the input and without the tags of a refused input."""
-    text = text.removeprefix("<tool_use_error>").removesuffix("</tool_use_error>")
-    lines = own_lines(text, tool_input)
-    text = "\n".join(lines)
-    if len(lines) < 3 or len(text) < CLIP_MAX:
-        return clip(text, CLIP_MAX, tool_input)
-    return f"{clip(lines[0], HEAD_MAX, tool_input)} … {clip(lines[-1], CLIP_MAX - HEAD_MAX, tool_input)}"
 
 
 def label(tool: str, tool_input: object) -> str:

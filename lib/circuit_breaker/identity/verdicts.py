@@ -1,4 +1,4 @@
-"""How a program ended, by its output, if its exit code is hidden; and which error lines two failures share.
+"""How a program ended, by its output, if its exit code is hidden; which error lines two failures share, and which line says what failed.
 
 A line counts if it is, or begins with, a known form of failure. File names, test names, flags and counts of 0 are no forms. A
 summary of failures decides first, then a summary of success, then the last form.
@@ -6,8 +6,9 @@ summary of failures decides first, then a summary of success, then the last form
 
 from __future__ import annotations
 
-from circuit_breaker.identity import attempts, results
+from circuit_breaker.identity import attempts, errors, results
 from circuit_breaker.identity.keys import digest
+from circuit_breaker.identity.labels import CLIP_MAX, clip
 from circuit_breaker.shell import programs
 
 FAILED, SUCCEEDED, UNKNOWN = "failed", "succeeded", ""
@@ -17,6 +18,7 @@ LINES_MAX = 24  # error lines of a failure that are compared, half from its end
 FOUND_MAX = 96  # error lines at either end that are read for these, since general ones do not count
 WEAK = "~"  # prefix of a line that is too general to connect two failures by itself
 TOLD_MIN = 4  # lines beside its verdict with which a failure is more than that: jest ends with three that say nothing
+HEAD_MAX = 60  # characters of the error's first line in its clip
 _LINE_MAX = 400  # characters of a line that are looked at
 _DRESS = " \t=-*_#>|│╷╵├└─━┃⎯❯»"  # decoration at either end of a line
 
@@ -133,6 +135,19 @@ def shared_lines(attempt: attempts.Attempt, text: str, last: bool = True) -> lis
             told = told.replace(": error: ", ": ", 1).strip(_DRESS + "❌")  # xcpretty's form of it
             strong.append(digest(" ".join(told.split()))[:8])
     return _ends(strong) + _ends(weak)
+
+
+def error_clip(text: str, tool_input: object) -> str:
+    """The clip of an error: of a long one the first line, and the last that says what failed (tracebacks and test runs name the cause
+    last), without lines that repeat the input and without the tags of a refused input."""
+    text = text.removeprefix("<tool_use_error>").removesuffix("</tool_use_error>")
+    lines = errors.own_lines(text, tool_input)
+    text = "\n".join(lines)
+    if len(lines) < 3 or len(text) < CLIP_MAX:
+        return clip(text, CLIP_MAX, tool_input)
+    last = next((line for line in reversed(lines[1:]) if not _is_general(line)), "")
+    last = last if any(word in last.lower() for word in _ERRORISH) else lines[-1]
+    return f"{clip(lines[0], HEAD_MAX, tool_input)} … {clip(last, CLIP_MAX - HEAD_MAX, tool_input)}"
 
 
 def _names_place(line: str) -> bool:

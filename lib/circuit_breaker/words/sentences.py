@@ -131,6 +131,7 @@ ADVICE = {
 # What will happen then. "mild": nothing will be blocked, or not yet; "asks": you are asked instead.
 THEN = {
     "mild": "",
+    "budget over": " The turn is stopped after the next calls.",
     "budget asks": " At 100 % the user will be asked whether to go on, or the turn is stopped where nobody can answer.",
     "budget": " At 100 % the turn is stopped.",
     "asks": " If it goes on, the user is asked before it runs again.",
@@ -225,12 +226,13 @@ def sentence_of(notice: Notice, keyword: str) -> str:
     called = notice.subject.removesuffix(" error") if "same_error" in form else notice.subject
     if reason == "kept_asking" and rule != "budget":
         what = f"is blocked, and Claude asked {notice.count} times in one prompt for blocked calls"
+    over = "over" if rule == "budget" and notice.count >= notice.facts.get("of", notice.count + 1) else ""
     known = {
         **notice.facts,
         "name": PLUGIN,
         "keyword": keyword,
         "subject": notice.subject,
-        "call": f"`{called}` " if rule != "failing_streak" else "",
+        "call": {"failing_streak": "", "hook_recursion": f"a `{called}` hook "}.get(rule, f"`{called}` "),
         "circuit": notice.name,
         "agent": notice.agent,
         "cause": what,
@@ -238,7 +240,7 @@ def sentence_of(notice: Notice, keyword: str) -> str:
         "wait": duration(notice.wait),
         "since": clock(notice.facts.get("since", 0.0)),
         "instead": _fitting(INSTEAD, rule, *form),
-        "then": _fitting(THEN, rule, *form),
+        "then": _fitting(THEN, rule, over, *form),
         "protected": PROTECTED.get(notice.subject, ""),
         **(_of_budget(notice) if rule == "budget" else {}),
     }
@@ -274,7 +276,9 @@ def _of_budget(notice: Notice) -> dict[str, Any]:
         "limit": notice.subject,
         "again": facts.get("again", 0),
         "spent": f" ({spent})" if spent else "",
-        "idle": f" There was no progress for {minutes} min." if minutes else "",
+        "idle": f" There was no progress for {minutes} min."
+        if minutes and "minutes" not in notice.subject
+        else "",
     }
 
 
