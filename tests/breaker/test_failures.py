@@ -546,6 +546,26 @@ def test_a_bare_verdict_that_comes_again_through_edits_says_nothing():
     assert said(stream) == []
 
 
+@pytest.mark.parametrize(
+    "said_each_time",
+    [
+        "make: *** [Makefile:8: test] Error 1",
+        "[build] compiling ...\n[build] FAILED, see build/logs/latest.log",
+        "error Command failed with exit code 1.",
+    ],
+)
+def test_a_call_that_only_says_that_it_failed_may_fail_for_another_reason_after_each_edit(said_each_time):
+    stream = Stream()
+    for i in range(12):
+        stream.bash("make test > test.log", f"Exit code 2\n{said_each_time}", fails=True)
+        stream.bash("grep -n Error test.log", f"{i}: Error in t{i}")
+        edit(stream, i)
+    assert said(stream) == []
+    for _ in range(3):
+        stream.bash("make test > test.log", f"Exit code 2\n{said_each_time}", fails=True)
+    assert stream.states() == {"tool_failure:Bash make test": OPEN}
+
+
 def test_a_whole_report_with_no_line_in_a_known_form_but_its_verdict_is_an_error():
     stream = Stream()
     report = "Start 1: ring\n1/2 Test #1: ring ***Failed\nStart 2: util\n2/2 Test #2: util Passed\nThese tests broke:\n  1 - ring (Failed)"
@@ -1009,6 +1029,16 @@ def test_a_rejected_edit_ends_the_turn_at_the_sixth_time_however_much_is_read_in
             stream.call("Read", {"file_path": f"/p/{i}.{j}"}, f"{i} {j}")
     assert [notice.kind for notice in last.notices].count(STOP) == 1
     assert len(stream.events("ending")) == 1
+
+
+def test_one_answer_that_means_no_to_ever_new_questions_is_no_error():
+    stream = Stream()
+    for key in (".a", ".b", ".c", ".d", ".e", ".f", ".g"):
+        stream.bash(f"jq -e '{key}' package.json", "Exit code 1\nnull", fails=True)
+    assert said(stream) == []
+    for _ in range(3):
+        stream.bash("jq -e .g package.json", "Exit code 1\nnull", fails=True)
+    assert stream.states() == {"tool_failure:Bash jq": OPEN}
 
 
 def test_a_missing_program_is_no_look_up_that_missed():

@@ -215,6 +215,25 @@ def test_a_program_that_fails_is_no_look_unless_its_words_say_so():
 @pytest.mark.parametrize(
     "call",
     [
+        fails("sleep 20; python jobs/check_job.py 7", "Exit code 1\njob 7: RUNNING"),
+        fails("sleep 20; ./scripts/check_deploy.sh web", "Exit code 1\nnot ready (1/3 instances)"),
+        fails("sleep 20; acmectl rollout 7", "Exit code 1\nstate: PENDING"),
+    ],
+)
+def test_a_program_of_the_project_that_fails_until_something_is_done_is_a_poll(call):
+    stream = play([call], rounds=18)
+    assert not stream.said
+    assert trips(play([call], rounds=20)) != []
+
+
+@pytest.mark.parametrize("command", ["sleep 20; npm run e2e", "sleep 20; ./deploy.sh", "sleep 20; make check"])
+def test_what_acts_and_fails_after_a_wait_is_no_poll_though_it_names_a_state(command):
+    assert len(trips(play([fails(command, "Exit code 1\nserver not ready")], rounds=4))) == 1
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
         sh("sleep 5; python train.py", "done"),
         sh("sleep 5; bash deploy.sh", "done"),
         sh("python scripts/check_job.py --id 7", "PENDING"),

@@ -368,6 +368,17 @@ def test_what_a_call_changes(tool: str, given: dict[str, Any], level: int) -> No
         ("Bash", {"command": "docker inspect web"}, "Exit code 1\nError: No such object: web", True),
         ("Bash", {"command": "gh pr view 9"}, "Exit code 1\nCould not resolve to a PullRequest", True),
         ("mcp__crm__get_lead", {}, "<tool_use_error>Error: No such tool available: x", False),
+        ("mcp__notion__get_page", {}, "Could not find page with ID: 7. Make sure it is shared.", True),
+        ("mcp__slack__conversations_history", {}, "channel_not_found", True),
+        ("mcp__stripe__retrieve_customer", {}, "No such customer: 'cus_7'", True),
+        ("mcp__stripe__create_invoice", {}, "No such customer: 'cus_7'", False),
+        ("Bash", {"command": "aws ssm get-parameter --name /a"}, "Exit code 254\n(ParameterNotFound)", True),
+        ("Bash", {"command": "gsutil ls gs://b/a/"}, "Exit code 1\nOne or more URLs matched no objects.", True),
+        ("Bash", {"command": "npm ls lodash"}, "Exit code 1\nshop@1.0.0 /p\n└── (empty)", True),
+        ("Bash", {"command": "git log --foo"}, "Exit code 2\nerror: no such option: --foo", False),
+        ("WebFetch", {}, "Request failed with status code 401", True),
+        ("WebFetch", {}, "Request failed with status code 502", False),
+        ("mcp__jira__get_issue", {}, "Request failed with status code 401", False),
     ],
 )
 def test_a_look_that_found_nothing_is_no_sign_of_a_loop(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from circuit_breaker.breaker import memory
 from circuit_breaker.breaker.memory import FLAKY, Lane, Past, SameShape, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
-from circuit_breaker.breaker.outcomes import command_written, label_of, look_at, only_waits, steps_on
+from circuit_breaker.breaker.outcomes import command_written, label_of, look_at, may_await, only_waits, steps_on
 from circuit_breaker.identity import acts, calls, errors, line_numbers, looks, results
 from circuit_breaker.identity.keys import PICTURE, digest
 from circuit_breaker.shell import reading, waits
@@ -88,7 +88,8 @@ def _fail(lane: Lane, streak: Streak, outcome: Outcome) -> None:
     same = streak.error == outcome.complaint and lane.stepped <= streak.last_n
     if same and moved > streak.last_n:
         near = line_numbers.are_near(streak.at_lines, outcome.at_lines)
-        same = near and not errors.says_nothing(outcome.text)
+        silent = outcome.tried.silent if outcome.tried.family else errors.says_nothing(outcome.text)
+        same = near and not silent
     if streak.error != outcome.complaint:
         # after a change, after your prompt, or written differently, only the same error counts
         moved = max(moved, lane.changed if line == streak.line else outcome.n - 1)
@@ -280,7 +281,7 @@ def _is_poll(lane: Lane, streak: Streak, outcome: Outcome, now: float, gap: floa
     if waited:
         if outcome.kind == FAILED and errors.says_unreached(outcome.text):
             return True
-        return bool(look_at(outcome)) or (outcome.kind == OK and looks.may_look(outcome.tool, outcome.input))
+        return bool(look_at(outcome)) or may_await(outcome)
     fails_anew = outcome.kind == FAILED and all(r.call != (outcome.key, outcome.result) for r in lane.recent)
     return (passed or (fails_anew and streak.result_since >= 0) or reads) and look_at(outcome) == looks.LIVE
 

@@ -62,6 +62,7 @@ def judge_attempts(lane: Lane, outcomes: list[Outcome]) -> None:
             outcome.failed, outcome.proven = ended == verdicts.FAILED, ended == verdicts.SUCCEEDED
         if outcome.failed:
             outcome.tried = _failed_attempt(outcome, attempt)
+            outcome.miss = outcome.miss or outcome.tried.silent
 
 
 def _done(outcome: Outcome) -> list[str]:
@@ -76,7 +77,8 @@ def _failed_attempt(outcome: Outcome, attempt: attempts.Attempt) -> FailedAttemp
     may_differ = errors.says_nothing(outcome.text) or verdicts.is_bare(outcome.text, lines)
     text = verdicts.without_exits(attempt, outcome.text)
     error, where = ("", []) if may_differ else errors.error_keys("", text, outcome.input)[1:]
-    said = {"lines": lines, "error": error, "at_lines": where}
+    silent = may_differ and not verdicts.counts_failures(outcome.text)
+    said = {"lines": lines, "error": error, "at_lines": where, "silent": silent}
     return FailedAttempt(
         family=outcome.family, label=attempt.label(outcome.tool), edits=attempt.edits, **said
     )

@@ -229,6 +229,7 @@ class FailedAttempt(Record):
     at_lines: list[int] = []
     lines: list[str] = []
     edits = False  # it writes a file before the attempt runs
+    silent = False  # its output says only that it failed
 
 
 class Outcome(Record):
@@ -248,7 +249,7 @@ class Outcome(Record):
     wait = 0  # when it waits (waits.NONE to ALONE)
     look = -1  # what it looks at (looks.NOTHING to LIVE), -1: not known yet
     poll = False  # a look after a wait (evidence.py)
-    miss = False  # an error of no tool: a look-up found nothing, it took too long, or you refused it yourself
+    miss = False  # an error of no tool: a look-up found nothing, it took too long, it names no fault, or you refused it yourself
     change = 0  # what it changes (calls.READS, ACTS or WRITES)
     gesture = False  # a click, key or scroll whose result only confirms it
     repeats = False  # the same result as last time

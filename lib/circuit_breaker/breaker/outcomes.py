@@ -121,6 +121,12 @@ def look_at(outcome: Outcome) -> int:
     return int(outcome.look)
 
 
+def may_await(outcome: Outcome) -> bool:
+    """Whether a call of which nothing is known may look at what is waited for: if it succeeds, or says that this is still going on."""
+    asks = outcome.kind == OK or errors.says_not_yet(outcome.text)
+    return asks and looks.may_look(outcome.tool, outcome.input)
+
+
 def only_waits(outcome: Outcome) -> bool:
     """Whether it waits and shows nothing."""
     return outcome.wait == waits.ALONE and not looks.reads_output(outcome.tool, outcome.input)

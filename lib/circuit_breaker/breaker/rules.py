@@ -11,7 +11,7 @@ from circuit_breaker.breaker import cycles, evidence, memory, model
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.memory import Lane, Past, Streak
 from circuit_breaker.breaker.model import FAILED, FAILURES, INVALID, OK, OR, STOP, TRIP, WARN, Outcome, Signal
-from circuit_breaker.breaker.outcomes import clip_of, label_of, look_at, only_waits
+from circuit_breaker.breaker.outcomes import clip_of, label_of, look_at, may_await, only_waits
 from circuit_breaker.identity import acts, labels
 from circuit_breaker.identity.calls import schedules, service
 
@@ -190,7 +190,8 @@ def _repeats(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> tuple[
     if only_waits(outcome):
         return lane.waits.turns, lane.waits.turns, rule["poll_max"], ["waits"]
     form = model.form_of(poll=outcome.poll, idle=outcome.result == outcome.key)
-    if outcome.poll and outcome.kind == FAILED and not look_at(outcome) and not lane.waits.machine:
+    retried = outcome.kind == FAILED and not (look_at(outcome) or may_await(outcome))
+    if outcome.poll and retried and not lane.waits.machine:
         return streak.same_results, streak.same_results, min(rule["poll_max"], RETRIES), form
     if outcome.poll:
         return streak.same_results - streak.far_apart, streak.same_results, rule["poll_max"], form

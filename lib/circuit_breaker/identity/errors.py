@@ -12,10 +12,13 @@ DENIED = "denied"  # breaker.model.DENIED, the kind of a refused call
 READ_MAX = 1 << 14  # characters read by line: Claude Code cuts errors at 10 kB, MCP servers may send more
 LINES_MAX = 1000  # lines taken apart; what follows is one more
 _MISSES = (
-    "not found|no such file|does not exist|doesn't exist|404|403|429|too large|maxcontentlength|exceeds maximum|exceeds the maximum|no matches"
-    "|no files found|cannot find|can't find|cannot read binary|is a directory|eisdir|enoent|not a directory|status code 410"
-    "|no such object|nosuch|could not resolve to a"
+    "not found|notfound|no such |nosuch|does not exist|doesn't exist|404|403|429|too large|maxcontentlength|exceeds maximum"
+    "|exceeds the maximum|no matches|matched no |no files found|cannot find|can't find|could not find|couldn't find|could not be found"
+    "|cannot read binary|is a directory|eisdir|enoent|not a directory|could not resolve to a|(empty)"
 ).split("|")
+_NOT_RUN = "spawn|command not found|no such tool|no such command|no such option|no such method".split("|")  # no look at all
+_TURNED_AWAY = ("status code 4", "status code 999")  # a site that shows its pages to people only
+_NO_VALUES = ("", "null", "false", "0", "[]", "{}", "none")  # with which `jq -e` and the like say no
 # Words of a line that compares a value with a limit, and how a test runner's own lines begin.
 _LIMITS = "less than|greater than|at most |at least |exceed|budget|too slow|too large|<=|>=".split("|")
 _RUNNERS_MARKS = tuple("✓✔√✕×✘✗✖●❯>⎯─│|")
@@ -36,6 +39,9 @@ _UNREACHED = (
     "|connection was refused|actively refused|i/o timeout|no such host| enotfound|'enotfound|(enotfound|eai_again"
     "|no devices/emulators|device offline|daemon is not running"
 ).split("|")
+# How a program calls what is still going on; only after a wait, since many a heading says "running".
+_NOT_YET = "running|pending|queued|waiting|in progress|not ready|not done|not finished|not complete|processing|starting|creating|provisioning".split("|")
+_STATE_MAX = 300  # characters
 _LATER_MAX = 1500  # characters at either end of a text that are searched for them
 _MARKS = frozenset("^~ ")  # below code
 # How lines begin that say what a build did again and what it took from a cache, which depends on what was changed; and parts of others.
@@ -244,6 +250,12 @@ def says_later(text: str) -> bool:
     return _holds(text, _LATER)
 
 
+def says_not_yet(text: str) -> bool:
+    """Whether a short text names a state that ends by itself: `job 7: RUNNING`, `not ready (1/3)`."""
+    words = text.lower().replace("_", " ") if len(text) <= _STATE_MAX else ""
+    return any(state in words for state in _NOT_YET)
+
+
 def says_unreached(text: str) -> bool:
     """Whether a connection failed."""
     return _holds(text, _UNREACHED)
@@ -263,15 +275,16 @@ def is_your_no(text: str) -> bool:
 def says_nothing(text: str) -> bool:
     """Whether a failing command's output says only that it failed, or that it took too long: two such failures may have other reasons."""
     said = results.without_exit_code(text).strip()
-    return not said or ("\n" not in said and "timed out after " in said)
+    return said in _NO_VALUES or ("\n" not in said and "timed out after " in said)
 
 
 def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:
     """Whether a reading call failed only because there was nothing to read, or too much. Such errors are no sign of a loop."""
-    start = text[:600].lower()
-    if not any(miss in start for miss in _MISSES):
+    start = text[:600].lower().replace("_", " ")  # channel_not_found
+    misses = [*_MISSES, *_TURNED_AWAY] if tool in calls.FETCHERS else _MISSES
+    if not any(miss in start for miss in misses):
         return False
-    if "spawn" in start or "command not found" in start or start.startswith("exit code 127"):
+    if start.startswith("exit code 127") or any(sign in start for sign in _NOT_RUN):
         return False  # it is the program that is missing
     looks = tool in calls.SHELLS or tool.startswith("mcp__")
     downloads = looks and bool(calls.urls_of(tool, tool_input))

@@ -166,6 +166,11 @@ def is_bare(text: str, shared: list[str]) -> bool:
     return sum(1 for _ in zip(range(TOLD_MIN), more)) < TOLD_MIN
 
 
+def counts_failures(text: str) -> bool:
+    """Whether an output has a summary that counts failures: `1 failed, 4 passed`."""
+    return any(_line_class(line) == "failures" for line in _lines(text))
+
+
 def _lines(text: str) -> list[str]:
     """The lines at both ends of an output, without colours and surrounding blanks."""
     if len(text) > 2 * LOOKED_AT:
@@ -347,12 +352,12 @@ def _lacks_some(words: list[str]) -> bool:
 
 
 def _is_general(line: str) -> bool:
-    """Whether a line does not say what failed: a count, a banner, a bare verdict, a file's name."""
+    """Whether a line does not say what failed: a count, a banner, a bare verdict, a file's name, where the log is."""
     bare = line.strip(_DRESS).strip()
     low = bare.lower()
     if len(low) < 4 or (bare.isupper() and bare.isalpha()):
         return True
-    short = len(low) <= _SHORT and _has_any(low, _GENERAL_WHEN_SHORT)
+    short = low.endswith(".log") or (len(low) <= _SHORT and _has_any(low, _GENERAL_WHEN_SHORT))
     if short or _has_any(low, _GENERAL) or _counts(bare):
         return True
     verdict, *words = bare.split()
