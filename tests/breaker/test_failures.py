@@ -691,6 +691,26 @@ def test_one_branch_that_is_refused_however_it_is_pushed_is_a_loop(said_of_it):
     assert is_blocked(stream, "git push")
 
 
+def test_pushing_to_a_busy_branch_is_work_as_long_as_each_pull_brings_commits():
+    stream = Stream()
+    for i in range(6):
+        stream.bash("git push", pushed("main", "(fetch first)"), fails=True)
+        stream.bash("git pull --rebase", f"   5d6e7f{i}..5d6e7f{i + 1}  main -> origin/main\nSuccessfully rebased.")
+    assert said(stream) == []
+    for _ in range(3):
+        stream.bash("git push", pushed("main", "(fetch first)"), fails=True)
+        stream.bash("git pull --rebase", "Already up to date.")
+    assert is_blocked(stream, "git push")
+
+
+def test_a_pull_that_reaches_no_server_leads_nowhere():
+    stream = Stream()
+    for i in range(3):
+        error = f"fatal: unable to access: Failed to connect to github.com port 443 after {i * 131} ms"
+        stream.bash("git pull", f"Exit code 128\n{error}: Connection refused", fails=True)
+    assert is_blocked(stream, "git pull")
+
+
 def test_triage_of_one_file_is_work():
     stream = Stream()
     tests = [f"FAILED t.py::test_{name} - assert '{name}' == 4" for name in "abcdefgh"]

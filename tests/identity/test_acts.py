@@ -170,6 +170,7 @@ def test_tools_that_write_what_is_not_sent_twice(tool: str, given: object, adds:
         ("git checkout -q 4f0c0d7", True),
         ("git switch --detach origin/old", True),
         ("git checkout v2.1.0", True),
+        ("git pull --rebase origin main", True),
         ("git reset --hard 4f0c0d7a81c5", True),
         ("git checkout 4f0c0d7 -- a.py", False),
         ("git checkout feature", False),

@@ -128,7 +128,7 @@ def _hides_failure(lane: Lane, outcome: Outcome) -> bool:
 
 def leads_on(lane: Lane, outcome: Outcome) -> bool:
     """Whether a call steps to a commit or migration that the lane has not seen: by its result, or by its key if it prints nothing."""
-    if not steps_on(outcome.tool, outcome.input):
+    if not steps_on(outcome.tool, outcome.input) or (outcome.kind != OK and errors.says_unreached(outcome.text)):
         return False
     if outcome.empty:
         return all(r.key != outcome.key for r in lane.recent)

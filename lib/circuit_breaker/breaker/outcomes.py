@@ -10,7 +10,7 @@ from circuit_breaker.shell import shell_line, waits
 REFUSED_WAIT = "a wait that Claude Code refuses"  # in place of its text, which names seconds and command
 # Parts of lines that go on through a history (see acts): most lines have none.
 ONWARD = (
-    "bisect ", "--continue", "--skip", "~", "^", "alembic", "migrat", "db", "git checkout ", "git switch ", "git reset ",
+    "bisect ", "--continue", "--skip", "~", "^", "alembic", "migrat", "db", "git checkout ", "git switch ", "git reset ", "git pull",
 )  # fmt: skip
 LINKS = "Links: ["  # begins a line of links in the result of a web search
 TIMED_OUT = "Exit code 124\n"  # of a look: `timeout 20 fly logs` has waited
