@@ -47,6 +47,7 @@ OPENS = {
     "external_api": "more than {threshold} calls go to one service within {window_seconds} s, or {session_max} in a session",
     "hook_recursion": "stop hooks make Claude continue more than {threshold} times with nothing new in between",
     "budget": "a limit that you set is used up",
+    "protection": "Claude tries to change or get round the breaker while a circuit is open",
 }
 # Circuits whose count goes on whatever is changed meanwhile.
 GO_ON = ("agent_spawn:", "external_api:", "service_down:", "budget:calls_", "budget:tokens_per_")

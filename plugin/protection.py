@@ -20,7 +20,7 @@ from shared import ROOT, how_to_call
 
 from circuit_breaker.breaker.config import Config
 from circuit_breaker.cleaning.claude_code import install_paths
-from circuit_breaker.runtime import files, home, status
+from circuit_breaker.runtime import files, home, packages, status
 from circuit_breaker.runtime.json import object_in, only
 from circuit_breaker.words import status as words
 
@@ -51,7 +51,7 @@ def protection_of(
         sources = scopes.chain(env, Path(where.project))
         found = ways(where, sources, env)
         how, why, fix = _registered(where, sources, found)
-        if why and last and now - last.seen < LIVE and last.seen > _changed(sources, found):
+        if why and last and now - last.seen < LIVE and last.seen > _changed(where, env, sources, found):
             how, why, fix = f"session {last.name[: words.ID]} only, as its hooks run", "", ""
     if last and not why:
         how += f"; hooks last ran {ago(now - last.seen)} in session {last.name[: words.ID]}"
@@ -69,9 +69,14 @@ def ago(seconds: float) -> str:
     return f"{seconds:.0f} s ago"
 
 
-def _changed(sources: list[scopes.Source], found: list[Way]) -> float:
-    """When a settings file or a copy of the plugin that it names was last changed: hooks that ran before that prove nothing."""
-    paths = [source.path for source in sources]
+def _changed(
+    where: home.Places, env: Mapping[str, str], sources: list[scopes.Source], found: list[Way]
+) -> float:
+    """When a settings file or a copy of the plugin was last changed or removed: hooks that ran before that prove nothing."""
+    paths = [*(source.path for source in sources), Path(where.project, ".claude")]
+    with contextlib.suppress(OSError):  # no HOME
+        above = Path(packages.data_folder(env)).parent
+        paths.append(above if above.is_dir() or str(above.parent) == where.your_home else above.parent)
     for root in {way.root for way in found} - {Path()}:
         names = [root / name for name in bundle.names_below(root)]
         paths += [root if root.is_dir() else root.parent, *names, *(name.parent for name in names)]

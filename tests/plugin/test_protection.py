@@ -169,6 +169,14 @@ def test_what_you_do_in_a_terminal_is_no_sign_of_hooks_that_run(person, verb):
     assert not json.loads(plugin(person, "status", "--json").stdout)["protection"]["protected"]
 
 
+@pytest.mark.parametrize("scope", ["user", "project"])
+def test_hooks_that_ran_before_the_uninstall_prove_nothing(person, scope):
+    person.install(scope)
+    aged(run_a_turn(person), 1)
+    person.uninstall(scope)
+    assert second_line(person)[0].startswith("NOT PROTECTED: not installed")
+
+
 def test_hooks_that_ran_before_the_settings_changed_prove_nothing(person):
     aged(run_a_turn(person), 60)
     change(person.settings, model="opus")

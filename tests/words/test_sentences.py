@@ -116,6 +116,14 @@ READ = [
     ("warn", "budget", 100, {"facts": {"of": 100}}, "(100 %). The turn is stopped after the next calls."),
     ("warn", "hook_recursion", 6, {}, "Warning from circuit-breaker: a `Bash x` hook made Claude continue 6"),
     ("warn", "budget", 50, {"form": ["asks"], "facts": {"of": 100}}, "At 100 % the user will be asked"),
+    (
+        "stop",
+        "protection",
+        5,
+        {"reason": "kept_asking"},
+        "circuit-breaker stopped this turn: Claude asked 5 times in one prompt for blocked calls, some to get round the breaker. "
+        "Say how to go on; /circuit-status says more.",
+    ),
     ("opened", "repeated_call", 4, {"form": ["asks"]}, "circuit-breaker asks you before `Bash x` runs again"),
 ]
 

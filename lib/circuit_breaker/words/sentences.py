@@ -185,6 +185,7 @@ SENTENCES = {
     "probe_running deny": _RETRY + "of it is running right now: wait for its result.",
     "early_used deny": _RETRY + "will be allowed in {wait}.",
     "deny": _RETRY + "will be allowed in {wait}, or at once after a relevant change.",
+    "protection stop": "{name} stopped this turn: {cause}. Say how to go on; /circuit-status says more.",
     "kept_asking stop": "{name} stopped this turn: `{subject}` {cause}. Say how to go on. To unblock it: /reset-circuit --circuit "
     '"{circuit}"',
     "stop": "{name} stopped this turn: {call}{cause}. Say how to go on; /circuit-status says more.",
@@ -225,14 +226,19 @@ def sentence_of(notice: Notice, keyword: str) -> str:
     rule, reason, form, what = notice.rule, notice.reason, notice.form, cause(notice)
     called = notice.subject.removesuffix(" error") if "same_error" in form else notice.subject
     if reason == "kept_asking" and rule != "budget":
-        what = f"is blocked, and Claude asked {notice.count} times in one prompt for blocked calls"
+        asked = f"Claude asked {notice.count} times in one prompt for blocked calls"
+        what = (
+            f"{asked}, some to get round the breaker" if rule == "protection" else f"is blocked, and {asked}"
+        )
     over = "over" if rule == "budget" and notice.count >= notice.facts.get("of", notice.count + 1) else ""
     known = {
         **notice.facts,
         "name": PLUGIN,
         "keyword": keyword,
         "subject": notice.subject,
-        "call": {"failing_streak": "", "hook_recursion": f"a `{called}` hook "}.get(rule, f"`{called}` "),
+        "call": {"failing_streak": "", "protection": "", "hook_recursion": f"a `{called}` hook "}.get(
+            rule, f"`{called}` "
+        ),
         "circuit": notice.name,
         "agent": notice.agent,
         "cause": what,
