@@ -214,9 +214,9 @@ def _echoes(line: str, echoed: frozenset[str]) -> bool:
 
 
 def _without_step(line: str) -> str:
-    """`[3/9] Compiling a.swift` without the numbers: how many steps a build takes depends on what was changed."""
+    """`[3/9] Compiling a.swift`, `[3 of 9] Compiling A` without the numbers: how many steps a build takes depends on what was changed."""
     number, _, rest = line.partition("] ")
-    counts = number[:1] == "[" and number[1:].replace("/", "", 1).strip(" %").isdigit()
+    counts = number[:1] == "[" and number[1:].replace(" of ", "/").replace("/", "", 1).strip(" %").isdigit()
     return rest if counts and rest else line
 
 

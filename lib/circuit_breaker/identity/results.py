@@ -23,7 +23,7 @@ _MONTHS = frozenset(
 # What a line of a page's tree shows a control by; its value never changes by itself.
 _CONTROLS = 'textbox|searchbox|spinbutton|slider|combobox|[selected]|[checked]| value="'.split("|")
 _NAMED = frozenset(
-    "pid ppid fd tid pgid thread process goroutine port elapsed duration took time timestamp ts latency uptime eta cpu rss memory"
+    "pid ppid fd tid pgid thread process subprocess goroutine port elapsed duration took time timestamp ts latency uptime eta cpu rss memory"
     " heapused heaptotal reqid msgid age total_tokens tool_uses".split()
 )
 _SIZES = frozenset("memory rss peak swap".split())  # beside a size with its unit
@@ -32,8 +32,14 @@ _NAME_ENDS = tuple(
 )
 # Playwright: `14 × waiting for element to be visible`; a long error; Spring's process id
 _SAID_AFTER = (" × ", " characters truncated", " --- [")
-# codex: random for each process; Spring: seconds; Xcode
-_SAID_BEFORE = ("session ID ", " running for ", " on 'Clone ")
+# codex: random for each process; Spring: seconds; Xcode; Nest's process; Catch2; OpenOCD
+_SAID_BEFORE = (
+    "session ID ", " running for ", " on 'Clone ", "[Nest] ", " seeded to: ", "Target voltage: ", "Submitted batch job ",
+)  # fmt: skip
+_LEVELS = frozenset(
+    "V D I W E F DEBUG INFO NOTE NOTICE WARN WARNING ERR ERRO ERROR FATA FATAL CRITICAL".split()
+)
+_NAMED_ENDPOINT = "external connectivity on endpoint "  # docker: by the name that it made up for a container
 _LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
 _MEASURING = (
     "/perf/|perf.|perf_|_perf|measure|latency|throughput|loadtest|load_test|load-test|uuidgen|openssl rand|%{time|timeit"
@@ -46,7 +52,7 @@ _TEMPORARY = "\\Temp\\ /tmp/ /.tmp/package/ /var/folders/ /var/tmp/ /dev/shm/ -s
 _NAMED_IDS = ("Id", "ID", "_id", "-id", "Token", "_token", "Cursor", "_cursor")
 _BARS = (
     "█|━|▏|####|==>|ETA|it/s|eta |--:--|load average|K ....| wallclock secs|=setup[|Starting a Gradle Daemon|packages loaded"
-    "| linux-sandbox| total actions|Resolving deltas|Uploading ["
+    "| linux-sandbox| total actions|Receiving objects|Resolving deltas|Uploading ["
 ).split("|")
 
 
@@ -129,6 +135,9 @@ def blind(text: str) -> str:
         text = "\n".join([line for line in text.split("\n") if " ms: " not in line])
     if " grep " in text:  # in a list of processes, the command that made it
         text = "\n".join([line for line in text.split("\n") if " grep " not in line or "0:00" not in line])
+    first, sign, rest = text.partition(_NAMED_ENDPOINT)
+    if sign:
+        text = f"{first}{sign}X {rest.partition(' ')[2]}"
     if "HTTP/" in text:
         lines = [line for line in text.split("\n") if not line[:40].lstrip("< ").lower().startswith(_HEADERS)]
         text = "\n".join(lines)
@@ -256,6 +265,8 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
         return "N"  # the last: a Rust thread
     if (after == ")'" and " on '" in said) or (said.endswith(" with id ") and " socket " in said):
         return "N"  # Xcode: failed on 'iPhone 15 - App (4711)'; Karma
+    if after == " [" and said.strip() in ("✓", "✘", "ok", "x"):
+        return "N"  # Playwright: which in the order of ending, `✓  3 [chromium] › a.spec.ts`
     if not said and text.startswith(" INFO: ", end):
         return "D"  # PyInstaller's milliseconds
     if "bash: line " in said and said.rstrip()[-1] == ":" and text[start:end].isdigit():
@@ -267,7 +278,28 @@ def _in_place(kind: str, text: str, marks: bytes, start: int, end: int, progress
         return "H" if _is_made_up(text, start, end, last.strip(".:"), said) else ""
     if kind == tokens.CLOCK:
         return "T" if _is_time(text, end, last, said) else ""
-    return "N" if _is_volatile(text[start:end].strip(".:"), last, before, text, end) else ""
+    if text[start] in "#x":
+        return "N" if (tokens.is_date(last) if text[start] == "#" else text.startswith(" over ", end)) else ""
+    number = text[start:end].strip(".:")
+    if _in_head(number, last, said, text[end : end + 24]):
+        return "N"
+    return "N" if _is_volatile(number, last, before, text, end) else ""
+
+
+def _in_head(number: str, last: str, said: str, after: str) -> bool:
+    """Whether a number is the process in the head of a log's line: `12:33:01.123 4711 4712 E Tag: x`, `12:33:01 4711 [Note] x`,
+    `12:33:01 app[4711] x`, `INFO (47110): x`; or seconds: `WARN[0012] x`."""
+    if len(last) > 1 and last in _LEVELS:
+        seconds = number[0] == "0" and said.endswith(f"{last}[")
+        return seconds or (len(number) > 4 and after.startswith("):"))
+    level = next((word for word in after.strip("] ").split() if not word.isdigit()), "").strip("[]:")
+    words = said.split()
+    if level.upper() not in _LEVELS or len(number) < 3 or not words:
+        return False
+    if said[-1] == "[":
+        return len(words) > 1 and tokens.is_clock(words[-2])
+    timed = any(tokens.is_clock(word) for word in words) or tokens.is_date(words[-1])
+    return timed and all(tokens.is_date(word) or not any(map(str.isalpha, word)) for word in words)
 
 
 def _is_made_up(text: str, start: int, end: int, name: str, said: str) -> bool:
@@ -276,7 +308,8 @@ def _is_made_up(text: str, start: int, end: int, name: str, said: str) -> bool:
         return name.lower() in _IDS or name.endswith(_NAMED_IDS) or said.endswith(" failure message: ")  # AWS
     told = text.startswith(" in ", end) or (text[end - 1] == ":" and name in ("at", "by"))
     signal = name == "pc" and text[end : end + 1] == "]"  # Go; another tool's pc is where it stands
-    passed = said.endswith("({") or "({0x" in said  # Go: panic({0x4b5e60?, 0x5a0f50?})
+    # Go: panic({0x4b5e60?, 0x5a0f50?}), f(0xc000012345, {0x4b5e60?, 0x5})
+    passed = said.endswith("({") or "({0x" in said or ("(0x" in said and said.endswith(", {"))
     return told or signal or passed or name.lower().endswith("seed")
 
 

@@ -23,7 +23,7 @@ _TITLES = frozenset("req msg toolu call chatcmpl resp trace span evt dpl ss run"
 _POD = frozenset("bcdfghjklmnpqrstvwxz2456789")  # of which Kubernetes makes up names
 _TIMED = ("user", "system", "elapsed", "%CPU", "maxresident", "minor", "outputs")  # GNU time: 0.02user
 # pools number their workers: pool-1-thread-3; systemctl: └─4711 /usr/sbin/nginx
-_THREADS = ("thread-", "Thread-", "exec-", "PoolWorker-", "gw", "conn", "└─", "├─")
+_THREADS = ("thread-", "Thread-", "exec-", "dispatcher-", "PoolWorker-", "gw", "conn", "└─", "├─")
 _PREVIEWS = (".vercel.app", ".netlify.app", ".ngrok.io", ".ngrok-free.app")  # a new host each time
 _CLASSES = str.maketrans(
     "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "0" * 10 + "a" * 26 + "A" * 26
@@ -37,6 +37,8 @@ def kind(word: str) -> str:
     core = word.strip(".:")
     if core.isdigit() or (core[0] in "0123456789+-" and is_number(core)):
         return "N" if len(core) >= 10 and is_epoch(core) else NUMBER
+    if core[0] in "#x" and core[1:].isdigit():
+        return NUMBER  # Ruby's process #4711; Kubernetes: x30 over 12m
     if word[-1] == ":" and core[0].isdigit() and core.replace("#", "", 1).isdigit():
         return "N"  # nginx: process and thread, 29#31: *5
     if core[-2:] in (":C", ":M", ":S", ":X") and core[:-2].isdigit():
@@ -114,7 +116,7 @@ def is_duration(text: str) -> bool:
 
 def is_clock(text: str) -> bool:
     """Whether it is a time: 12:33:01, 12:33:01.123, 12:33:01Z, 00:01.23; 12:33 (only a time beside a date)."""
-    parts = text.rstrip("Zz").split(":")
+    parts = text.rstrip("Zz").partition("+")[0].split(":")
     if len(parts) == 3 and parts[0].isdigit() and len(parts[1]) == 2 and parts[1].isdigit():
         return len(parts[0]) <= 2 and parts[2][:2].isdigit() and parts[2].strip("0123456789.+-") == ""
     whole, point, rest = parts[-1].partition(".")  # 12:33; 00:01.234, 0:01.23, a time in any case
