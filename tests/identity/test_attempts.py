@@ -239,7 +239,10 @@ ONE = [  # lines of one attempt each
     ["curl -X POST x.io/a", "curl -sX POST http://x.io/a", "curl -fsSX POST x.io/a"],
     ["pip install foo", "uv pip install foo", "pip install --break-system-packages foo"],
     ["vendor/bin/phpunit", "php vendor/bin/phpunit", "phpunit"],
-    ["pnpm prisma migrate dev", "npx prisma migrate dev"],
+    ["pnpm prisma migrate dev", "npx prisma migrate dev", "yes | npx prisma migrate dev"],
+    ["pio run -t upload", "platformio run --target upload", "pio run -t upload --upload-port /dev/ttyUSB0"],
+    ["make -f a.mk", "make --file a.mk", "make --file=a.mk"],
+    ["latexmk -pdf a.tex", "latexmk -pdf -f a.tex", "latexmk -g a.tex"],
     ["make test", "make -k test"],
     ["docker compose up -d", "docker-compose up -d", "docker compose up --force-recreate -d"],
     [
@@ -375,6 +378,7 @@ OTHERS = [  # lines of which each is another attempt
     ["mvn -pl a test", "mvn -pl b test", "mvn test", "mvn package"],
     ["gradle :a:test", "gradle :b:test"],
     ["rustc -g a.rs", "rustc -g b.rs"],
+    ["pio run", "pio run -t upload", "pio run -t clean"],
     ["eslint .", "cd a && eslint ."],
     ["pdm run test", "hatch run test", "bundle exec test"],  # a script of the project, not the shell's `test`
 ]
@@ -457,6 +461,7 @@ def test_a_line_that_edits_and_runs_is_the_run_with_an_edit(command, edits):
         ("bash -c 'pytest t.py' | tail", True),
         ("(pytest t.py) | tail", True),
         ("if pytest t.py; then echo a; fi", True),
+        ("! pytest t.py", True),
     ],
 )
 def test_an_exit_code_is_hidden_by_what_comes_after(command, hidden):

@@ -71,7 +71,8 @@ def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
     if not real:
         return None
     after = [part.joint for part in parts[parts.index(real[0]) :]]
-    found.hidden = any(part.hides for part in real) or after[-1] == "&" or not {*after[:-1]} <= {"", "&&"}
+    turned = any(part.hides or part.segment.words[:1] == ["!"] for part in real)
+    found.hidden = turned or after[-1] == "&" or not {*after[:-1]} <= {"", "&&"}
     found.edits = any(_edits(part) for part in parts if part not in real)
     found.only_edits = all(_edits(part) for part in real)
     targets = {target for part in real for target in part.segment.targets}
@@ -409,7 +410,7 @@ def _operands(part: _Part, found: Attempt) -> list[str]:
         if (name in programs.KEPT or name in kept) and not shown:
             path = _operand(value, part, found)
             usual = path.removeprefix(part.directory.rstrip("/") + "/") in programs.DEFAULTS
-            operands += [f"{name} {path}"] if path != part.directory and not usual else []
+            operands += [f"{name.lstrip('-')[0]} {path}"] if path != part.directory and not usual else []
     return operands
 
 
@@ -417,7 +418,9 @@ def _takes_word(option: str, word: str, before: list[str]) -> bool:
     """Whether `word` is probably the value of the option before it; `before`: the operands so far."""
     if option in programs.AIMED or option in programs.KEPT or option in programs.VALUED:
         return True
-    if word[:1].isdigit() and word.rstrip("smhd%").replace(".", "").isdigit():
+    if word.startswith("/dev/tty") or (
+        word[:1].isdigit() and word.rstrip("smhd%").replace(".", "").isdigit()
+    ):
         return True
     if option in programs.FLAGS or option.startswith("--no-"):
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # Programs that only decorate a line or prepare the shell.
 DECORATION = frozenset(
-    "echo printf true false : cd pushd popd export set unset date sleep source . declare local readonly typeset alias shopt"
+    "echo printf yes true false : cd pushd popd export set unset date sleep source . declare local readonly typeset alias shopt"
     " ulimit umask trap wait clear tput stty read exit return pwd test [ [[ type which command hash let history"
     " for case select function esac activate.ps1".split()
 )
@@ -68,6 +68,7 @@ ALIASES = {
     "apt-get": "apt",
     "gtest": "ctest",
     "bazelisk": "bazel",
+    "platformio": "pio",
     "k": "kubectl",
 }
 # Programs of a project that its package manager runs by their bare name: `yarn jest`.
@@ -99,7 +100,7 @@ KEPT = frozenset(
 )
 # Programs whose -f names a format.
 FORMATTED = frozenset("eslint stylelint rspec cucumber behave rubocop oxlint".split())
-KEPT_IN = {"cargo": "-p --bin --example", "tsc": "-p", "mypy": "-p -m", "git": "-C"}
+KEPT_IN = {"cargo": "-p --bin --example", "tsc": "-p", "mypy": "-p -m", "git": "-C", "pio": "-t"}
 # Other options that take a value, which is not part of the attempt: short ones, and long ones whose value may look like an operand.
 VALUED = frozenset(
     "-c -n -o -t -g -R -W -p -r -s -u -v -e -i -l -d -a -b -x -am --rootdir --reporter --ext --format --output --config --message"
@@ -146,6 +147,7 @@ FLAGS_ONLY = {  # short options that take no value in these programs, although V
     "unittest": "-v -b",
     "ctest": "-V -N",
     "bash": "-x -e -u -v -l -i -n",
+    "latexmk": "-f -g -C",
 }
 # Words that are tasks of a build tool, never an option's value.
 TASKS = frozenset(
