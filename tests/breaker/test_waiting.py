@@ -375,6 +375,14 @@ def test_waits_alone_are_twenty_too_however_long_each_is(shell):
     assert stream.ask(shell, {"command": "sleep 3"})[1].verdict == DENY
 
 
+def test_waits_that_say_something_are_twenty_too():
+    stream = Stream(pace=9.0)
+    for _ in range(20):
+        stream.call("mcp__playwright__browser_wait_for", {"text": "Done"}, "TimeoutError: no Done", FAILED)
+    assert [event.count for event in stream.events("warning")] == [19]
+    assert [event.count for event in stream.events("trip")] == [20]
+
+
 # --- Prompts of machines
 
 

@@ -293,8 +293,9 @@ def _passed(streak: Streak, now: float, gap: float) -> bool:
 
 def _note_waits(lane: Lane, outcomes: list[Outcome]) -> None:
     """Count turns in a row that only waited and returned nothing new, and those that also looked and saw nothing new."""
-    alone = all(only_waits(outcome) and (outcome.empty or outcome.repeats) for outcome in outcomes)
-    lane.waits.turns = lane.waits.turns + 1 if alone and outcomes else 0
+    alone = bool(outcomes) and all(map(only_waits, outcomes))
+    nothing_new = all(outcome.empty or outcome.repeats for outcome in outcomes)
+    lane.waits.turns = lane.waits.turns * nothing_new + 1 if alone else 0
     still = all(outcome.poll and (outcome.repeats or only_waits(outcome)) for outcome in outcomes)
     lane.waits.still = lane.waits.still + 1 if still and outcomes else 0
 
