@@ -1027,6 +1027,45 @@ def test_errors_of_one_tool_that_differ_in_line_numbers_are_warned_about_at_the_
     assert said == [ALLOW] * 4 + [WARN] * 5 + [STOP]
 
 
+BUILD = "src/a.c: In function 'f':\nsrc/a.c:9:5: error: 'x' undeclared\nmake: *** [a.o] Error 1"
+
+
+def test_an_error_in_any_words_whose_exit_code_is_hidden_is_warned_about_at_the_fifth_and_stopped_at_the_tenth():
+    stream = Stream()
+    said = []
+    for i in range(10):
+        stream.call("Read", {"file_path": f"/p/{i}.c"}, f"{i} text")
+        said.append(stream.bash(f"make part{i} 2>&1 | tail -20", BUILD).verdict)
+    assert said == [ALLOW] * 4 + [WARN] * 5 + [STOP]
+
+
+def test_a_hidden_exit_code_between_ends_no_run_of_one_error():
+    for between in (BUILD, "lib.c:3:1: error: y\nmake: *** [lib.o] Error 1"):
+        stream = Stream()
+        for i in range(2):
+            stream.bash(f"make part{i}", BUILD, fails=True)
+        stream.bash("make lib 2>&1 | tail -20", between)
+        assert stream.said == []
+        assert stream.bash("make part3", BUILD, fails=True).verdict == WARN
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        ("Edit", {"file_path": "/p/a.c", "old_string": "x", "new_string": "y"}, "edited"),
+        ("Bash", {"command": "make lib 2>&1 | tail -20"}, "cc lib.c\nBuild succeeded"),
+    ],
+    ids=["an edit", "another build that succeeds"],
+)
+def test_a_change_that_succeeds_ends_a_run_of_one_hidden_error(between):
+    stream = Stream()
+    for i in range(8):
+        stream.bash(f"make part{i} 2>&1 | tail -20", BUILD)
+        tool, given, text = between
+        stream.call(tool, {**given, "n": i}, f"{text} {i}")
+    assert stream.said == []
+
+
 def test_edits_that_miss_with_indented_text_are_warned_about_at_the_fifth_whatever_is_read_in_between():
     stream = Stream()
     for i in range(5):

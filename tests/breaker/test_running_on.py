@@ -339,6 +339,28 @@ def launch(stream):
     stream.call("Bash", given, "Command running in background with ID: b1", LAUNCHED)
 
 
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        ("npm run dev > /tmp/dev.log 2>&1 & echo $!", "{}"),
+        ("npm run dev & echo started $!", "started {}"),
+        ('npm run dev & echo "as $!, on 3000"', "as {}, on 3000"),
+    ],
+)
+def test_the_process_that_a_line_prints_of_what_it_started_is_no_news(command, text):
+    stream = Stream()
+    for i in range(4):
+        stream.bash(command, text.format(20311 + 7 * i))
+    assert warnings(stream) == trips(stream) == ["repeated_call:Bash npm run dev"]
+
+
+def test_what_a_line_prints_after_the_process_that_it_started_is_news():
+    stream = Stream()
+    for i in range(8):
+        stream.bash("app & echo $!; sleep 1; curl -s localhost/rows", f"{20311 + i}\n{3 + i}")
+    assert stream.said == []
+
+
 def test_refused_permissions_polls_and_launches_neither_feed_nor_end_it():
     stream = Stream()
     fail_on(stream, 9)

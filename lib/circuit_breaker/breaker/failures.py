@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from circuit_breaker.breaker.evidence import last_of, leads_on
 from circuit_breaker.breaker.memory import ErrorRun, Family, Lane
-from circuit_breaker.breaker.model import FAILURES, OK, SILENT, FailedAttempt, Outcome
+from circuit_breaker.breaker.model import OK, SILENT, FailedAttempt, Outcome
+from circuit_breaker.breaker.outcomes import complaint_of
 from circuit_breaker.identity import attempts, errors, line_numbers, verdicts
 from circuit_breaker.identity.calls import SHELLS, WRITES, change_level, command_of
 from circuit_breaker.shell import programs, shell_line
@@ -168,7 +169,7 @@ def note_errors(lane: Lane, outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
         tools.setdefault(outcome.tool, []).append(outcome)
     for tool, ours in tools.items():
-        failing = [o for o in ours if o.kind in FAILURES and not o.miss and not o.poll]
+        failing = [o for o in ours if complaint_of(o) and not o.miss and not o.poll]
         known = lane.errors.pop(tool, None)
         if failing:
             lane.errors[tool] = _error_run(lane, known, failing)
@@ -178,17 +179,20 @@ def note_errors(lane: Lane, outcomes: list[Outcome]) -> None:
 
 def _error_run(lane: Lane, known: ErrorRun | None, failing: list[Outcome]) -> ErrorRun:
     look = not any(change_level(outcome.tool, outcome.input) for outcome in failing)
-    again = [outcome for outcome in failing if known is not None and outcome.complaint == known.complaint]
+    again = [outcome for outcome in failing if known is not None and complaint_of(outcome) == known.complaint]
     if known is not None and not again and look and not known.look and lane.turn - known.turn <= BESIDE:
         return known  # another error of a look ends no run of acts
+    if known is not None and known.error and not again and not any(outcome.error for outcome in failing):
+        return known  # nor does one that is taken for an error by what it says
     if known is None or not again:
-        known, again = ErrorRun(complaint=failing[0].complaint), failing[:1]
+        known, again = ErrorRun(complaint=complaint_of(failing[0])), failing[:1]
     goes_on = known.near and last_of(lane.progress, known.n) <= known.n
-    error = known.error if known.error in [outcome.error for outcome in again] else again[0].error
+    seen = [outcome.error for outcome in again if outcome.error]  # hidden exit codes only count as `near`
+    error = known.error if not seen or known.error in seen else seen[0]
     same = error == known.error
-    turns = known.turns + 1 if goes_on and same else 1
+    turns, times = (known.turns if goes_on and same else 0), (known.times if same else 0)
     near = known.near + 1 if goes_on else 1
-    run = known.but(error=error, turns=turns, near=near, times=known.times + 1 if same else 1)
+    run = known.but(error=error, turns=turns + bool(seen), near=near, times=times + bool(seen))
     return run.but(turn=lane.turn, n=lane.n, look=look)
 
 

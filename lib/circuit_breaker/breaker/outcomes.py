@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.breaker.model import DENIED, FAILURES, INVALID, OK, SILENT, Outcome, Result
+from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, OK, SILENT, Outcome, Result
 from circuit_breaker.identity import acts, calls, errors, labels, looks, results, verdicts
 from circuit_breaker.identity.keys import digest, digits_key, shortened, without_stored
 from circuit_breaker.shell import shell_line, waits
@@ -95,11 +95,25 @@ def _result_of_line(outcome: Outcome) -> str:
     if calls.is_idle(command):
         return outcome.key
     known: str = outcome.result
+    if "$!" in command:
+        known = results.text_key(_without_process(command, outcome.text))
     measured = results.is_benchmark(command) or (outcome.change and results.measures(outcome.text))
     if measured or steps_on(outcome.tool, outcome.input):
         known = digest(outcome.text)
     variables = shell_line.assignments(command) if outcome.change else ""
     return f"{known} {digest(variables)[:8]}" if variables else known
+
+
+def _without_process(command: str, text: str) -> str:
+    """The text without the process that a line prints of what it started: `app & echo "started $!"`."""
+    lines = text.split("\n")
+    for before in command.split("$!")[:-1]:
+        said = before.rpartition("echo ")[2].lstrip("\"'")
+        for i, line in enumerate(lines):
+            if line.startswith(said) and line[len(said) : len(said) + 1].isdigit():
+                lines[i] = said + line[len(said) :].lstrip("0123456789")
+                break
+    return "\n".join(lines)
 
 
 def command_written(tool: str, given: object) -> str:
@@ -137,6 +151,12 @@ def label_of(outcome: Outcome) -> str:
     if not outcome.label:
         outcome.label = labels.label(outcome.tool, outcome.input)
     return outcome.label
+
+
+def complaint_of(outcome: Outcome) -> str:
+    """The key of what a failure complains about, also where its exit code is hidden; "" of a success."""
+    ran = outcome.kind in (OK, FAILED)
+    return str((ran and outcome.tried.error) or outcome.complaint)
 
 
 def clip_of(outcome: Outcome) -> str:

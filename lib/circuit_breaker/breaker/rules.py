@@ -11,7 +11,7 @@ from circuit_breaker.breaker import cycles, evidence, memory, model
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.memory import Lane, Past, Streak
 from circuit_breaker.breaker.model import FAILED, FAILURES, INVALID, OK, OR, STOP, TRIP, WARN, Outcome, Signal
-from circuit_breaker.breaker.outcomes import clip_of, label_of, look_at, may_await, only_waits
+from circuit_breaker.breaker.outcomes import clip_of, complaint_of, label_of, look_at, may_await, only_waits
 from circuit_breaker.identity import acts, labels
 from circuit_breaker.identity.calls import schedules, service
 
@@ -119,12 +119,12 @@ def _same_attempt(lane: Lane, outcome: Outcome, rule: Rule) -> Signal | None:
 
 def _same_error(lane: Lane, outcome: Outcome, rule: Rule) -> Signal | None:
     run = lane.errors.get(outcome.tool)
-    if run is None or (run.turn, run.complaint) != (lane.turn, outcome.complaint):
+    if run is None or (run.turn, run.complaint) != (lane.turn, complaint_of(outcome)):
         return None
     limit, turns = rule["same_error"], run.turns
     if run.near >= turns + NEARLY:
         limit, turns = limit and limit + NEARLY, run.near
-    everywhere = turns < limit and run.times % EVERYWHERE == 0
+    everywhere = turns < limit and outcome.error != "" and run.times % EVERYWHERE == 0
     if not limit or (turns < limit and not everywhere):
         return None
     return signal_of(
