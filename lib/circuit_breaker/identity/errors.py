@@ -15,8 +15,12 @@ _MISSES = (
     "not found|notfound|no such |nosuch|does not exist|doesn't exist|404|403|429|too large|maxcontentlength|exceeds maximum"
     "|exceeds the maximum|no matches|matched no |no files found|cannot find|can't find|could not find|couldn't find|could not be found"
     "|cannot read binary|is a directory|eisdir|enoent|not a directory|could not resolve to a|(empty)"
+    "|no results|no content|no transcript|no record|could not retrieve|not available|is disabled|unknown "
 ).split("|")
-_NOT_RUN = "spawn|command not found|no such tool|no such command|no such option|no such method".split("|")  # no look at all
+_NOT_RUN = (  # no look at all
+    "spawn|command not found|no such tool|no such command|no such option|no such method|unknown tool|unknown command|unknown option"
+    "|unknown flag|unknown shorthand|unknown argument|unknown method|unknown parameter|unknown field"
+).split("|")
 _TURNED_AWAY = ("status code 4", "status code 999")  # a site that shows its pages to people only
 _NO_VALUES = ("", "null", "false", "0", "[]", "{}", "none")  # with which `jq -e` and the like say no
 # Words of a line that compares a value with a limit, and how a test runner's own lines begin.

@@ -27,13 +27,14 @@ SERVICES = (
     " temporal databricks modal sky ray wandb mlflow vastai runpodctl kaggle scontrol tmux adb xcrun supabase firebase wrangler"
     " eas eas-cli pulumi ansible minikube kind multipass vagrant virsh lxc incus crictl tailscale nmcli pueue tsp vault etcdctl bq oci"
     " ibmcloud eksctl rclone skopeo crane rabbitmqadmin nats influx neonctl turso sentry-cli serverless sls sam cdk istioctl velero"
-    " prisma zpool mdadm "
+    " prisma zpool mdadm hf replicate ollama "
 )
 # Their words that look, and those that change something. The first word from either table decides.
 LOOKING = (
     " status get list ls ps logs log describe show view inspect top du stat cat stats checks health healthcheck info events"
     " is-active is-failed is-enabled search diff explain api-resources current-context watch wait tail queue history print query capture-pane has-session list-sessions"
-    " devices logcat port whoami version versions state poll follow show-ref can-i cluster-info images read size digest jlist listen "
+    " devices logcat port whoami version versions state poll follow show-ref can-i cluster-info images read size digest jlist listen"
+    " members output domstate bootstatus await_startup "
 )
 CHANGING = (
     " create apply delete del rm remove start stop restart reload scale set edit merge close cancel rerun retry deploy push"
@@ -45,7 +46,7 @@ CHANGING = (
 _NOUNS = " build deploy import export label "  # before a word that looks: `az pipelines build show`
 _RUNS = ("docker", "podman", "nerdctl", "kubectl", "oc", "docker-compose", "heroku", "fly", "flyctl", "modal")
 _PREFIXES = ("describe-", "get-", "list-", "list_", "is-", "batch-get-", "list:", "head-", "receive-")
-ENDS = (":list", ":info", ":view", ":status")
+ENDS = (":list", ":info", ":view", ":status", ":wait")
 ASKING = "--list -ls --describe --detail --status --notarization-info --notarization-history".split()
 # Programs whose `status` is about files, and task runners, which may do anything.
 OF_FILES = (
@@ -62,6 +63,7 @@ DATABASES = (
 )
 _REDIS_VALUED = frozenset(("-h", "-p", "-a", "-n", "-u", "--user", "--pass"))
 _MONGO_WRITES = "insert update delete drop create remove save rename replace bulkwrite initiate reconfig add( set( $out $merge".split()
+_ADMIN_READS = frozenset("ping status extended-status processlist version".split())
 _QUERIES = tuple(r"select |show |explain |describe |desc |pragma |values|\d|\l|.tables|.schema".split("|"))
 _KEYS_READ = (
     " get mget llen lrange lindex keys scan info ping ttl pttl exists type hget hgetall hlen hkeys smembers scard zcard zrange"
@@ -88,7 +90,7 @@ def is_live(name: str, rest: list[str]) -> bool:
     if is_in(name, DATABASES):
         return _queries(name, rest)
     if name == "mysqladmin":
-        return rest[-1:] in (["ping"], ["status"], ["processlist"])
+        return not _ADMIN_READS.isdisjoint(rest)
     if is_in(name, _FILTERS):
         return any(is_log(word) for word in rest)
     if " ".join([name, *rest[:1]]) in _REMOTES or tells(script_of(name, rest)):
