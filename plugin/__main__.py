@@ -266,7 +266,7 @@ def run_verb(given: "list[str]") -> int:
         if why:
             raise shared.Refusal(why)
         if options.verb != "demo":  # which has settings of its own
-            os.environ.update({**_module("install.scopes").plugin_options(os.environ), **os.environ})
+            os.environ.update({**_module("install.scopes").plugin_options(), **os.environ})
         try:
             return int(getattr(_module(options.module), options.function)(options))
         finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import os
 import sys
 from bisect import bisect_left
 from collections import Counter
@@ -31,7 +30,7 @@ KEYS = {"calls_per_prompt": "tool calls", "tokens_per_prompt": "tokens, cache re
 def calibrate(args: argparse.Namespace) -> int:
     """Learn limits and show them; exit code 1 if there are too few good prompts or nothing to read."""
     learned = Learned(
-        past_prompts(replaying.found(args.folders or [str(past.transcripts_folder(os.environ))])), args.risk
+        past_prompts(replaying.found(args.folders or [str(past.transcripts_folder())])), args.risk
     )
     limits = {f"circuit_breakers.budget.{key}": most for key, most in learned.limits.items() if most}
     path = configure.write_values(places_here(), limits) if args.apply and limits else None

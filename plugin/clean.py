@@ -72,7 +72,7 @@ def _wish(args: argparse.Namespace, folder: str, now: float) -> selection.Wish:
 def _project(path: str) -> str:
     """The project's folder below projects/ (for a long path the beginning of its name); "" if there is none."""
     for candidate in (os.path.realpath(path), os.path.abspath(path)):
-        if past.folder_of(os.environ, candidate).is_dir():
+        if past.folder_of(candidate).is_dir():
             return kinds.project_folder(candidate)
     return ""
 

@@ -145,7 +145,7 @@ def _print_steps(title: str, steps: list[Step], counted: set[str]) -> None:
 def _traced(last: incidents.Incident, config: Config, resets: list[incidents.Incident]) -> _Traced | None:
     """The calls up to an incident, found by running the session's transcript, and your resets, through the same engine; None without
     one."""
-    paths = sorted(past.transcripts_folder(os.environ).glob(f"*/{last.session}.jsonl"))
+    paths = sorted(past.transcripts_folder().glob(f"*/{last.session}.jsonl"))
     if not paths:
         return None
     config = copy.copy(config)

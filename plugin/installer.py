@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,7 +20,7 @@ from circuit_breaker.words.texts import listed, number
 
 def install(args: argparse.Namespace) -> int:
     """Install or update for `args.scope`; exit code 1 if doctor finds a fault. Raises Refusal."""
-    scope = scopes.scope(args.scope, os.environ, os.getcwd())
+    scope = scopes.scope(args.scope)
     options = Options(args.migrate, args.claude_md, args.deny_rules, not args.no_command)
     if args.dry_run:
         plan = plan_install(scope, options, folders_to_make(scope, options))
@@ -29,7 +28,7 @@ def install(args: argparse.Namespace) -> int:
         answer(args.json, _preview(plan, names), ok=True, **plan.facts(dry_run=True), files=names)
         return 0
     plan = put_in(scope, options, args.json)
-    findings = doctor.examine(os.environ, os.getcwd(), scope)
+    findings = doctor.examine(scope)
     faults = doctor.faults(findings)
     shown = [one for one in findings if one in faults or one.id == "command"]
     rows = [("files", plan.scope.root), *plan.rows()]
@@ -45,7 +44,7 @@ def uninstall(args: argparse.Namespace) -> int:
     """Remove the installation of `args.scope`; exit code 0 also if there is none. Raises Refusal."""
     if args.archives and not args.purge:
         raise Refusal("--archives works only with --purge; without it, only the installation is removed.", 2)
-    scope = scopes.scope(args.scope, os.environ, os.getcwd())
+    scope = scopes.scope(args.scope)
     state = purge.purged_paths(scope) if args.purge else []
     spared = [] if args.archives else purge.archives(state)
     if state and not args.json:

@@ -70,14 +70,14 @@ def _status(args: argparse.Namespace, words_alone: bool) -> tuple[str, int]:
     facts = collected.only_circuit(everything, args.circuit)
     if facts is None:
         raise Refusal(f"no circuit is called {args.circuit}; `status` lists them")
-    facts["protection"] = protection.protection_of(where, config, everyone, os.environ, now)
+    facts["protection"] = protection.protection_of(where, config, everyone, now)
     facts["program"] = how_to_call()
     code = 0 if facts["protection"]["protected"] else 1
     if args.line:
         return one_line(facts, words_alone), code
     from report import dead_ends, past  # not above: --line is quick
 
-    ends = dead_ends.of_projects(where, [past.folder_of(os.environ, where.project)], now, SCAN_SECONDS)
+    ends = dead_ends.of_projects(where, [past.folder_of(where.project)], now, SCAN_SECONDS)
     facts["dead_ends"] = [end._asdict() for end in ends]
     facts["memory"] = disk_usage.memory_facts(where, config)
     if args.json:

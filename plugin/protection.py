@@ -9,7 +9,7 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from shlex import quote
 from typing import Any, NamedTuple
@@ -42,14 +42,14 @@ class Way(NamedTuple):
 
 
 def protection_of(
-    where: home.Places, config: Config, kept: Iterable[status.Kept], env: Mapping[str, str], now: float
+    where: home.Places, config: Config, kept: Iterable[status.Kept], now: float
 ) -> dict[str, Any]:
     """`protection` of `status --json`: whether protected, how or why not, and the command that fixes it."""
     last = max(status.of_project(kept, where), key=lambda one: one.seen, default=None)
     how, (why, fix) = "", status.cannot_block(where, config)
     if not why:
-        sources = scopes.chain(env, Path(where.project))
-        found = ways(where, sources, env)
+        sources = scopes.chain(Path(where.project))
+        found = ways(where, sources)
         how, why, fix = _registered(where, sources, found)
         if why and last and now - last.seen < LIVE and last.seen > _changed(where, env, sources, found):
             how, why, fix = f"session {last.name[: words.ID]} only, as its hooks run", "", ""
@@ -110,13 +110,13 @@ def _registered(where: home.Places, sources: list[scopes.Source], found: list[Wa
     return "", "not installed: no settings that apply here register the hooks", "circuit-breaker install"
 
 
-def ways(where: home.Places, sources: list[scopes.Source], env: Mapping[str, str]) -> list[Way]:
+def ways(where: home.Places, sources: list[scopes.Source]) -> list[Way]:
     """Every way in which sessions here get our hooks (settings, plugin), including those that do not protect."""
-    copies = {folder: _groups_in(folder) for folder in scopes.skill_copies(sources, env)}
+    copies = {folder: _groups_in(folder) for folder in scopes.skill_copies(sources)}
     among_skills = [
         Way(f"plugin in {folder}", folder, groups, True) for folder, groups in copies.items() if groups
     ]
-    return [*_by_settings(where, sources), *_by_plugin(sources, env), *among_skills]
+    return [*_by_settings(where, sources), *_by_plugin(sources), *among_skills]
 
 
 def _by_settings(where: home.Places, sources: list[scopes.Source]) -> Iterator[Way]:
@@ -135,11 +135,11 @@ def _by_settings(where: home.Places, sources: list[scopes.Source]) -> Iterator[W
         yield Way(f"{source.label} settings ({source.path})", root, groups, own, why, fix)
 
 
-def _by_plugin(sources: list[scopes.Source], env: Mapping[str, str]) -> Iterator[Way]:
+def _by_plugin(sources: list[scopes.Source]) -> Iterator[Way]:
     """The plugin, if the merged settings enable it. The last file that names it counts."""
     switched = {name: (path, on) for path, name, on in scopes.switches(sources)}
     for name, (path, on) in switched.items():
-        folder = plugin_folder(name, sources, env)
+        folder = plugin_folder(name, sources)
         groups = _groups_in(folder) if on and folder else {}
         why = fix = ""
         if not on:
@@ -165,10 +165,10 @@ def _groups_in(root: Path) -> Groups:
     return {}
 
 
-def plugin_folder(name: str, sources: list[scopes.Source], env: Mapping[str, str]) -> Path | None:
+def plugin_folder(name: str, sources: list[scopes.Source]) -> Path | None:
     """The folder that Claude Code runs the plugin from: a directory marketplace's, there or not (it tries no other), else the copy."""
     market = name.partition("@")[2]
-    base = scopes.claude_path(env) / "plugins"
+    base = scopes.claude_path() / "plugins"
     known = [source.document.get("extraKnownMarketplaces") for source in reversed(sources)]
     for document in [*known, object_in(f"{base}/known_marketplaces.json")]:
         found = only(dict, only(dict, only(dict, document).get(market)).get("source"))

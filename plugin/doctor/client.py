@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from shlex import quote
@@ -43,13 +43,13 @@ ON_CALLS = ("PreToolUse", "PostToolUse", "PostToolUseFailure", "PostToolBatch")
 SCRIPTS = ("circuit_breaker_*.py", "memory_janitor.py")
 
 
-def claude_code(env: Mapping[str, str], ways: list[protection.Way], quick: bool = False) -> Iterator[Finding]:
+def claude_code(ways: list[protection.Way], quick: bool = False) -> Iterator[Finding]:
     """Findings about `claude` on the PATH. quick: without listing its plugins and without reading its program."""
-    path = shutil.which("claude", path=env.get("PATH"))
+    path = shutil.which("claude")
     if path is None:
         yield note("client", "`claude` is not on the PATH: its version was not checked")
         return
-    said = re.search(r"(\d+)\.(\d+)\.(\d+)", _output([path, "--version"], env))
+    said = re.search(r"(\d+)\.(\d+)\.(\d+)", _output([path, "--version"]))
     if said is None:
         yield note("client", f"{path} --version gave no version within {SECONDS:g} s")
         return
@@ -57,15 +57,15 @@ def claude_code(env: Mapping[str, str], ways: list[protection.Way], quick: bool 
     level, text, fix = next(tier[1:] for tier in TIERS if version >= tier[0])
     yield Finding(level, "client", f"Claude Code {said[0]} ({path}): {text}", fix)
     if not quick and any(way.label.startswith("plugin ") for way in ways):
-        yield from _running_copy(path, env, ways)
+        yield from _running_copy(path, ways)
     if not quick and version >= FULL:
         yield from _drift(Path(os.path.realpath(path)), said[0])
 
 
-def _running_copy(path: str, env: Mapping[str, str], ways: list[protection.Way]) -> Iterator[Finding]:
+def _running_copy(path: str, ways: list[protection.Way]) -> Iterator[Finding]:
     """The copy that Claude Code says it runs, and whether it could load it."""
     try:
-        listed = parse(_output([path, "plugin", "list", "--json"], env))
+        listed = parse(_output([path, "plugin", "list", "--json"]))
     except ValueError:
         yield note("copy", f"{path} plugin list --json gave no list: which copy runs is unknown")
         return
@@ -102,20 +102,18 @@ def _drift(binary: Path, version: str) -> Iterator[Finding]:
         yield ok("texts", text)
 
 
-def _output(command: list[str], env: Mapping[str, str]) -> str:
+def _output(command: list[str]) -> str:
     quiet = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
-    return run_program(command, SECONDS, env={**env, **quiet}).stdout
+    return run_program(command, SECONDS, env={**os.environ, **quiet}).stdout
 
 
 # --- What runs beside us: notes, never faults
 
 
-def others(
-    sources: list[scopes.Source], env: Mapping[str, str], project: Path, by_settings: bool
-) -> Iterator[Finding]:
+def others(sources: list[scopes.Source], project: Path, by_settings: bool) -> Iterator[Finding]:
     """Findings about other hooks and mods that a session here runs. by_settings: whether our lines are in a settings file."""
-    user = scopes.claude_path(env)
-    plugins = _plugins(sources, env)
+    user = scopes.claude_path()
+    plugins = _plugins(sources)
     for path, document in [*((source.path, source.document) for source in sources), *plugins]:
         yield from _timeouts(path, document)
     yield from _slow(user / "projects")
@@ -134,14 +132,14 @@ def others(
             text = f"{source.path} still registers the older hook scripts ({line})"
             yield note("older", text, "circuit-breaker install --migrate")
     if by_settings:
-        yield from _editors(env)
+        yield from _editors()
 
 
-def _plugins(sources: list[scopes.Source], env: Mapping[str, str]) -> list[tuple[Path, dict[str, Any]]]:
+def _plugins(sources: list[scopes.Source]) -> list[tuple[Path, dict[str, Any]]]:
     """(path, contents) of hooks.json of each other enabled plugin."""
     names = {name for source in sources for name, on in source.plugins.items() if on}
     others = sorted(name for name in names if not scopes.is_this_plugin(name))
-    folders = [protection.plugin_folder(name, sources, env) for name in others]
+    folders = [protection.plugin_folder(name, sources) for name in others]
     return _hook_files([folder for folder in folders if folder is not None])
 
 
@@ -192,11 +190,11 @@ def _number(value: Any) -> float:
     return value if isinstance(value, (int, float)) and 0 <= value < 10**12 else 0
 
 
-def _editors(env: Mapping[str, str]) -> Iterator[Finding]:
-    user = Path(env.get("HOME") or env.get("USERPROFILE") or ".")
+def _editors() -> Iterator[Finding]:
+    user = Path(os.environ.get("HOME") or os.environ.get("USERPROFILE") or ".")
     for name, program, folder in (("VS Code", "code", ".vscode"), ("Cursor", "cursor", ".cursor")):
         folders = (user / folder, user / f"{folder}-server")
-        if shutil.which(program, path=env.get("PATH")) or any(folder.is_dir() for folder in folders):
+        if shutil.which(program) or any(folder.is_dir() for folder in folders):
             text = f"{name}'s own agent also runs the hooks of Claude Code's settings, but does not report failures to them"
             fix = "nothing is blocked there; use Claude Code (its extension or a terminal) to be protected"
             yield note("editor", text, fix)

@@ -6,14 +6,14 @@ import argparse
 import copy
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
 from typing import Any, Callable
 
 import protection
 from install import disk, scopes
-from shared import Refusal, answer, how_to_call, progress, remembered
+from shared import Refusal, answer, how_to_call, places_here, progress, remembered
 
 from circuit_breaker.identity.labels import plain
 from circuit_breaker.runtime import files, health, home, status
@@ -22,39 +22,35 @@ from doctor import FAULT, NOTE, Finding, client, fault, machine, note, ok, probe
 
 def doctor(args: argparse.Namespace) -> int:
     """Print the findings; exit code 1 if something needs a fix."""
-    findings = examine(os.environ, os.getcwd())
+    findings = examine()
     fixed = [_fixed(one, one.action) for one in findings if one.action] if args.fix else []
     if fixed:
-        findings = examine(os.environ, os.getcwd())
+        findings = examine()
     more = {"fixed": fixed} if args.fix else {}
     text = "\n".join([*fixed, findings_report(findings, findings)])
     answer(args.json, text, ok=not faults(findings), findings=as_json(findings), **more)
     return 1 if faults(findings) else 0
 
 
-def examine(env: Mapping[str, str], cwd: str, just_installed: scopes.Scope | None = None) -> list[Finding]:
+def examine(just_installed: scopes.Scope | None = None) -> list[Finding]:
     """The findings of all checks. just_installed: the scope that `install` has just written."""
     try:
-        if just_installed and just_installed.name != "user":
-            env = {**env, "CLAUDE_PROJECT_DIR": str(just_installed.base)}
-        where = home.places(env, cwd)
+        where = places_here(str(just_installed.base) if just_installed and just_installed.memory else None)
     except files.Refused as error:
         return [fault("home", files.reason(error), health.FIX)]
-    findings = list(_checks(where, env, just_installed))
+    findings = list(_checks(where, just_installed))
     progress.end()
     called = how_to_call() + " "
     return [one._replace(fix=one.fix.replace("circuit-breaker ", called, 1)) for one in findings]
 
 
-def _checks(
-    where: home.Places, env: Mapping[str, str], just_installed: scopes.Scope | None
-) -> Iterator[Finding]:
+def _checks(where: home.Places, just_installed: scopes.Scope | None) -> Iterator[Finding]:
     project = Path(where.project)
-    sources = scopes.chain(env, project)
+    sources = scopes.chain(project)
     ways: list[protection.Way] = []
 
     def found() -> Iterator[Finding]:
-        ways.extend(way for way in protection.ways(where, sources, env) if way.groups)
+        ways.extend(way for way in protection.ways(where, sources) if way.groups)
         yield from registered.registrations(ways, sources, project)
 
     def fired() -> Iterator[Finding]:
@@ -64,7 +60,7 @@ def _checks(
             if lost:
                 yield note("fires", f"{way.label}: not run, since {lost}")
             elif way.ours or just_installed is not None:
-                yield from probe.fired_lines(way, where, env)
+                yield from probe.fired_lines(way, where)
             else:
                 text = f"{way.label}: not run, since they are the project's own programs"
                 called = quote(f"{way.root}/plugin")
@@ -72,15 +68,15 @@ def _checks(
         progress("asking Claude Code ...")
 
     checks: list[Callable[[], Iterator[Finding]]] = [
-        lambda: _protected(where, env),
+        lambda: _protected(where),
         lambda: machine.settings_chain(sources),
         found,
-        lambda: machine.interpreter(where, env),
+        lambda: machine.interpreter(where),
         fired,
-        lambda: client.claude_code(env, ways, quick=just_installed is not None),
-        lambda: client.others(sources, env, project, bool(scopes.registered(sources))),
+        lambda: client.claude_code(ways, quick=just_installed is not None),
+        lambda: client.others(sources, project, bool(scopes.registered(sources))),
         lambda: registered.optional_packages(ways),
-        lambda: machine.state_findings(where, env),
+        lambda: machine.state_findings(where),
     ]
     for check in checks:
         try:
@@ -89,12 +85,12 @@ def _checks(
             yield fault("access", disk.error_text(error), "make it yours (chown), or move it away")
 
 
-def _protected(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
+def _protected(where: home.Places) -> Iterator[Finding]:
     """The second line of `status`, and when the hooks last ran."""
-    config = home.configuration(where, env)
+    config = home.configuration(where, os.environ)
     working = copy.copy(config)
     working.enabled = True
-    said = protection.protection_of(where, working, remembered(where), env, time.time())
+    said = protection.protection_of(where, working, remembered(where), time.time())
     if said["protected"]:
         yield ok("protected", f"protected: {said['how']}")
     else:

@@ -7,7 +7,7 @@ import re
 import shutil
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from shlex import quote
 
 from install import disk, scopes
@@ -33,7 +33,7 @@ def settings_chain(sources: list[scopes.Source]) -> Iterator[Finding]:
         yield ok("settings", f"all settings files can be read ({len(sources)})")
 
 
-def interpreter(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
+def interpreter(where: home.Places) -> Iterator[Finding]:
     """The Python that the hooks use: the pinned one, else the first suitable one that `hooks/run` finds."""
     pin = where.runtime + "/python"
     try:
@@ -41,7 +41,7 @@ def interpreter(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]
     except OSError as error:
         yield fault("python", disk.error_text(error), f"remove {pin}", lambda: _forget_pin(pin))
         return
-    found = [path for name in PROGRAMS for path in [shutil.which(name, path=env.get("PATH"))] if path]
+    found = [path for name in PROGRAMS for path in [shutil.which(name)] if path]
     for path in [pinned, *found] if pinned else found:
         version = _version_of(path)
         if version >= OLDEST:
@@ -64,12 +64,12 @@ def _forget_pin(pin: str) -> str:
     return f"{pin}: removed"
 
 
-def state_findings(where: home.Places, env: Mapping[str, str]) -> Iterator[Finding]:
+def state_findings(where: home.Places) -> Iterator[Finding]:
     """Permissions, configuration, sizes, and errors inside hooks."""
     own_home = [] if where.home.endswith("/.claude/memory") else [where.home]
     for path in (where.runtime, where.sessions, where.armed, *own_home):
         yield from _private(path)
-    config = home.configuration(where, env)
+    config = home.configuration(where, os.environ)
     here = status.of_project(status.sessions_on_disk(where), where)
     facts = status.collect(where, config, time.time(), here, {where.project})
     health = facts["health"]

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,7 +27,7 @@ OPTIONS = {
 }  # fmt: skip
 
 
-def fired_lines(way: Way, where: home.Places, env: Mapping[str, str]) -> list[Finding]:
+def fired_lines(way: Way, where: home.Places) -> list[Finding]:
     """Run a call that fails three times through the lines of `way`; the fourth must be denied."""
     session = f"{PREFIX}{os.getpid()}"
     with tempfile.TemporaryDirectory(prefix="circuit-breaker-doctor-") as folder:
@@ -36,7 +36,7 @@ def fired_lines(way: Way, where: home.Places, env: Mapping[str, str]) -> list[Fi
         groups = settings.with_commands(
             way.groups, lambda line: line.replace("$CLAUDE_PROJECT_DIR", "$PROBED")
         )
-        host = Host(groups, project, _environment(way, where, env, folder), session)
+        host = Host(groups, project, _environment(way, where, folder), session)
         with _no_traces(where, session, project):
             return _play(way.label, host, folder, pinned=os.path.exists(where.runtime + "/python"))
 
@@ -78,9 +78,9 @@ def _milliseconds(host: Host) -> float:
     return 1000 * min(runs)
 
 
-def _environment(way: Way, where: home.Places, env: Mapping[str, str], folder: str) -> dict[str, str]:
+def _environment(way: Way, where: home.Places, folder: str) -> dict[str, str]:
     """The caller's environment and runtime folder, with the default configuration (so `on_stop` is not run)."""
-    kept = {key: value for key, value in env.items() if not key.startswith("CLAUDE")}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("CLAUDE")}
     if "CIRCUIT_BREAKER_HOME" not in kept:
         kept["XDG_STATE_HOME"] = os.path.dirname(where.runtime)
     kept.update(XDG_CONFIG_HOME=folder, **({"HOME": folder} if sys.platform == "darwin" else {}))

@@ -24,8 +24,7 @@ def registrations(ways: list[Way], sources: list[scopes.Source], project: Path) 
     """Findings about how `ways` are registered and about their files."""
     for source in scopes.registered(sources):
         label = source.label if source.label in ("project", "local") else "user"
-        env = {**os.environ, "CLAUDE_PROJECT_DIR": str(project)}
-        yield from _settled(scopes.scope(label, env, str(project)), source)
+        yield from _settled(scopes.scope(label, str(project)), source)
     for way in ways:
         yield from _line_ends(way)
     if len(ways) > 1:

@@ -38,7 +38,7 @@ def put_in(scope: scopes.Scope, options: Options, quiet: bool) -> Plan:
 
 def install_again(scope_name: str) -> str:
     """Install `scope_name` again, for `doctor --fix`. Returns what was done. Raises Refusal, OSError."""
-    scope = scopes.scope(scope_name, os.environ, os.getcwd())
+    scope = scopes.scope(scope_name)
     plan = put_in(scope, Options(command=False), quiet=True)
     return f"{scope.root}: installed again ({plan.written} files, {len(plan.changes)} others)"
 

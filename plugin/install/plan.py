@@ -176,7 +176,7 @@ def _never_twice(scope: scopes.Scope) -> None:
 
 def other_copies(scope: scopes.Scope) -> list[tuple[str, str]]:
     """(what else gives sessions here our hooks, how to remove it)."""
-    chain = scopes.chain(os.environ, Path(places_here().project) if scope.name == "user" else scope.base)
+    chain = scopes.chain(Path(places_here().project) if scope.name == "user" else scope.base)
     found = [
         (f"the plugin {name} is enabled in {path}", f"run `claude plugin uninstall {quote(name)}`")
         for path, name, on in scopes.switches(chain)
@@ -184,7 +184,7 @@ def other_copies(scope: scopes.Scope) -> list[tuple[str, str]]:
     ]
     found += [
         (f"Claude Code loads the plugin from {folder}", "remove that folder")
-        for folder in scopes.skill_copies(chain, os.environ)
+        for folder in scopes.skill_copies(chain)
     ]
     return found + [
         (f"circuit-breaker is registered in {source.path}", f"run `uninstall --scope {source.label}`")
@@ -198,7 +198,7 @@ def _registered(plan: Plan, old: dict[str, Any], ours: settings.Groups, options:
     path = plan.scope.settings
     data = disk.read_through(path)
     had = old.get("deny", [])
-    rules = sorted({*had, *scopes.deny_rules(plan.scope, os.environ)}) if options.deny_rules else had
+    rules = sorted({*had, *scopes.deny_rules(plan.scope)}) if options.deny_rules else had
     try:
         document = settings.settings_of(data)
         older = settings.older(document)
@@ -351,7 +351,7 @@ def receipt_of(scope: scopes.Scope) -> dict[str, Any] | None:
     kept = receipt.blank()
     names = [*bundle.names_below(root), ".gitignore", ".gitattributes"]
     denied = only(list, only(dict, document.get("permissions")).get("deny"))
-    deny = [rule for rule in scopes.deny_rules(scope, os.environ) if rule in denied]
+    deny = [rule for rule in scopes.deny_rules(scope) if rule in denied]
     kept.update(version=version(root), settings={**kept["settings"], "made": None, "deny": deny})
     kept["files"] = {name: disk.text_checksum(disk.read_through(root / name)) for name in names}
     for name, path in scope.placed.items():

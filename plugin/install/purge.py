@@ -50,7 +50,7 @@ def purged_paths(scope: scopes.Scope) -> list[Path]:
     found = _ours(scope.memory) if scope.memory is not None else []
     if scope.memory is not None and runtime / "projects" in Path(where.home).parents:
         found.append(Path(where.home))
-    sources = [source for source in scopes.chain(os.environ, scope.base) if source.label == "user"]
+    sources = [source for source in scopes.chain(scope.base) if source.label == "user"]
     used = scopes.registered(sources) or any(on for *_, on in scopes.switches(sources))
     if scope.memory is None or not used:
         found += [runtime] if runtime.name == home.NAME else _ours(runtime)

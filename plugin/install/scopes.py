@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared import run_program
+from shared import places_here, run_program
 
 from circuit_breaker.breaker.config import OPTION
 from circuit_breaker.runtime import claude_folder, files, home, packages
@@ -62,30 +62,30 @@ class Source(NamedTuple):
         return {name: on is not False for name, on in only(dict, self.document.get("enabledPlugins")).items()}
 
 
-def scope(name: str, env: Mapping[str, str], cwd: str) -> Scope:
-    """The Scope for `name`. Raises files.Refused if it has no valid paths."""
+def scope(name: str, project: str | None = None) -> Scope:
+    """The Scope for `name`, of `project` or the project of the current directory. Raises files.Refused if it has no valid paths."""
     if name == "user":
-        claude = claude_path(env)
-        root = Path(packages.data_folder(env))
+        claude = claude_path()
+        root = Path(packages.data_folder())
         try:
             shell = settings.in_double_quotes(root.as_posix())  # with slashes, as bash on Windows wants it
         except ValueError:
             why = "this path cannot be written in a settings file; set XDG_DATA_HOME to another folder"
             raise files.Refused(0, why, str(root)) from None
-        user = env.get("HOME", "") if os.name == "posix" else ""
+        user = os.environ.get("HOME", "") if os.name == "posix" else ""
         launcher = Path(user, ".local", "bin", PLUGIN) if os.path.isabs(user) else None
         own, notes = claude / "settings.json", claude / "CLAUDE.md"
         return Scope(name, root, claude / "commands", own, root, shell, notes, None, launcher)
-    project = Path(home.places(env, cwd).project)
-    claude = project / ".claude"
-    if os.path.realpath(claude) == os.path.realpath(claude_path(env)):
+    base = Path(places_here(project).project)
+    claude = base / ".claude"
+    if os.path.realpath(claude) == os.path.realpath(claude_path()):
         why = "this is your home, not a project: go to the project, or use --scope user"
-        raise files.Refused(0, why, str(project))
+        raise files.Refused(0, why, str(base))
     local = ".local" if name == "local" else ""
-    own, notes = claude / f"settings{local}.json", project / f"CLAUDE{local}.md"
+    own, notes = claude / f"settings{local}.json", base / f"CLAUDE{local}.md"
     shell = f"$CLAUDE_PROJECT_DIR/.claude/{PLUGIN}"
     memory = claude / "memory"
-    return Scope(name, project, claude / "commands", own, claude / PLUGIN, shell, notes, memory, None)
+    return Scope(name, base, claude / "commands", own, claude / PLUGIN, shell, notes, memory, None)
 
 
 def git_exclude(project: Path) -> tuple[Path, str] | None:
@@ -97,11 +97,11 @@ def git_exclude(project: Path) -> tuple[Path, str] | None:
     return None if said.returncode else (Path(os.path.normpath(project / exclude)), inner.rstrip("\n"))
 
 
-def deny_rules(scope: Scope, env: Mapping[str, str]) -> list[str]:
+def deny_rules(scope: Scope) -> list[str]:
     """The rules of --deny-rules: Claude Code itself refuses edits of our state and files. None for a folder that your home is in."""
-    user = home.user_folder(env)
+    user = home.user_folder(os.environ)
     names = [f"/.claude/{PLUGIN}"] if scope.memory else []
-    folders = [home.runtime_folder(env), os.path.dirname(home.user_config(env))]
+    folders = [home.runtime_folder(os.environ), os.path.dirname(home.user_config(os.environ))]
     folders += [] if scope.memory else [str(scope.root)]
     for folder in folders:
         if folder and not f"{user}/".startswith(f"{folder}/"):
@@ -110,17 +110,17 @@ def deny_rules(scope: Scope, env: Mapping[str, str]) -> list[str]:
     return [f"Edit({name}/**)" for name in names]
 
 
-def claude_path(env: Mapping[str, str]) -> Path:
+def claude_path() -> Path:
     """Claude Code's folder. Raises files.Refused if it has no absolute path."""
-    path = claude_folder.path(env)
+    path = claude_folder.path(os.environ)
     if not os.path.isabs(path):
         raise files.Refused(0, "set HOME to an absolute path", path)
     return Path(path)
 
 
-def chain(env: Mapping[str, str], project: Path) -> list[Source]:
+def chain(project: Path) -> list[Source]:
     """The existing settings files that a session in `project` reads."""
-    user, own = claude_path(env), project / ".claude"
+    user, own = claude_path(), project / ".claude"
     at_home = os.path.realpath(own) == os.path.realpath(user)
     found = []
     for label, name in claude_folder.settings_files(str(user), str(project)):
@@ -150,11 +150,11 @@ def switches(sources: list[Source]) -> Iterator[tuple[Path, str, bool]]:
         yield from ((source.path, name, on) for name, on in source.plugins.items() if is_this_plugin(name))
 
 
-def plugin_options(env: Mapping[str, str]) -> dict[str, str]:
+def plugin_options() -> dict[str, str]:
     """The options of the plugin as Claude Code passes them to its hooks, by variable; none if no settings file here enables it."""
     found: dict[str, str] = {}
     with contextlib.suppress(OSError):  # a verb says itself what is wrong with a folder
-        sources = chain(env, Path(home.places(env, os.getcwd()).project))
+        sources = chain(Path(places_here().project))
         enabled = {name: on for _, name, on in switches(sources)}
         for source in sources:
             for name, kept in only(dict, source.document.get("pluginConfigs")).items():
@@ -163,11 +163,11 @@ def plugin_options(env: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in found.items() if name.isidentifier() and text.isprintable()}
 
 
-def skill_copies(sources: list[Source], env: Mapping[str, str]) -> list[Path]:
+def skill_copies(sources: list[Source]) -> list[Path]:
     """Copies of the plugin among your skills, which Claude Code 2.1.160 or later loads unless a settings file disables them."""
     if any(source.plugins.get(f"{PLUGIN}@skills-dir") is False for source in sources):
         return []
-    manifests = sorted(claude_path(env).glob("skills/*/.claude-plugin/plugin.json"))
+    manifests = sorted(claude_path().glob("skills/*/.claude-plugin/plugin.json"))
     named = f'"name": "{PLUGIN}"'
     return [path.parents[1] for path in manifests if named in path.read_text("utf-8", "replace")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -107,14 +108,14 @@ class PastSession:
         return max([call.ended for call in self.calls] + self.prompts[-1:])
 
 
-def transcripts_folder(env: Mapping[str, str]) -> Path:
+def transcripts_folder() -> Path:
     """The folder of Claude Code's transcripts, with a subfolder per project."""
-    return Path(claude_folder.path(env), "projects")
+    return Path(claude_folder.path(os.environ), "projects")
 
 
-def folder_of(env: Mapping[str, str], project: str) -> Path:
+def folder_of(project: str) -> Path:
     """The folder with the transcripts of one project. (That of a very long path ends in a checksum.)"""
-    top, name = transcripts_folder(env), project_folder(project)
+    top, name = transcripts_folder(), project_folder(project)
     return next(iter(sorted(top.glob(f"{name}-*")) if len(name) == LONGEST else ()), top / name)
 
 

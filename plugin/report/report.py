@@ -30,7 +30,7 @@ def report(args: argparse.Namespace) -> int:
     found = [one for one in found if one.session.startswith(asked) or one.loop in loops and one.event in OVER]
     if args.mode:
         found = [one for one in found if (one.event == "would_trip") == (args.mode == "observe")]
-    top = past.transcripts_folder(os.environ) if everywhere else past.folder_of(os.environ, where.project)
+    top = past.transcripts_folder() if everywhere else past.folder_of(where.project)
     groups = past.groups(top, args.since)
     counted = progress.counted(groups, f"of {len(groups)} transcripts")
     sessions = [one for one in past.past_sessions(counted, args.since, now) if one.name.startswith(asked)]
@@ -40,7 +40,7 @@ def report(args: argparse.Namespace) -> int:
     kept = remembered(where)
     if not sessions and not found:
         operate.chosen_sessions(args, where, kept)
-    facts = protection.protection_of(where, config, kept, os.environ, now)
+    facts = protection.protection_of(where, config, kept, now)
     unprotected = "" if facts["protected"] else f"{where.project}: {facts['why']}; fix: {facts['fix']}"
     ends = dead_ends.of_projects(where, sorted(top.glob("*")) if everywhere else [top], now)
     scope = "All projects" if everywhere else where.project

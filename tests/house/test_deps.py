@@ -77,12 +77,15 @@ def test_our_folders_are_the_ones_platformdirs_names(monkeypatch, xdg):
 def test_relative_data_folder_is_not_taken(monkeypatch):
     monkeypatch.setenv("HOME", "/home/somebody")
     monkeypatch.setenv("XDG_DATA_HOME", "data")
-    assert os.path.isabs(packages.data_folder(os.environ))
+    assert os.path.isabs(packages.data_folder())
 
 
-def test_without_any_home_the_data_folder_is_refused():
+def test_without_any_home_the_data_folder_is_refused(monkeypatch):
+    monkeypatch.setattr(packages, "package", lambda name: None)
+    for name in ("HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
     with pytest.raises(files.Refused):
-        packages.data_folder({})
+        packages.data_folder()
 
 
 def test_a_vendored_package_comes_before_the_interpreters(tmp_path, monkeypatch):

@@ -40,7 +40,7 @@ class Person:
 
     def install(self, scope: str = "user", **options: bool) -> None:
         """What `install` does before doctor looks at it; raises Refusal."""
-        chosen = scopes.scope(scope, os.environ, os.getcwd())
+        chosen = scopes.scope(scope)
         apply.put_in(chosen, Options(**options), quiet=True)
 
     def uninstall(

@@ -24,8 +24,8 @@ from circuit_breaker.runtime import claude_folder, files, hook
 
 def look(person, **env):
     """doctor's findings without the run of the lines, by id."""
-    with patch.object(probe, "fired_lines", return_value=[]):
-        findings = examine({**os.environ, **env}, str(person.project))
+    with patch.dict(os.environ, env), patch.object(probe, "fired_lines", return_value=[]):
+        findings = examine()
     return {finding.id: finding for finding in findings}
 
 

@@ -135,7 +135,7 @@ def test_settings_that_change_under_our_hands_are_left_alone(person, mocker):
 
 
 def test_installers_that_come_and_go_are_never_inside_together(person):
-    scope = scopes.scope("user", person.env, str(person.project))
+    scope = scopes.scope("user")
     inside: list[int] = []
     most: list[int] = []
 
@@ -1382,7 +1382,7 @@ def test_deny_rules_come_when_asked_for_stay_in_an_update_and_leave_without_a_tr
 def test_deny_rules_name_the_folders_that_are_used_here(person, monkeypatch, scope, variables, rules):
     for name, value in variables.items():
         monkeypatch.setenv(name, value.format(home=person.home))
-    found = scopes.deny_rules(scopes.scope(scope, os.environ, str(person.project)), os.environ)
+    found = scopes.deny_rules(scopes.scope(scope))
     own = "~/.local/share/claude-circuit-breaker" if scope == "user" else "/.claude/circuit-breaker"
     assert set(found) == {f"Edit({folder}/**)" for folder in [*rules, own]}
 

@@ -8,16 +8,11 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import AbstractContextManager
+from types import ModuleType
+from typing import Any
 
 from circuit_breaker.runtime import files, home
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from contextlib import AbstractContextManager
-    from types import ModuleType
-    from typing import Any
-
 
 PACKAGES = {"filelock": "FileLock", "platformdirs": "user_data_path"}  # and what is used of each
 VENDOR = home.ROOT + "/lib/_vendor"
@@ -62,11 +57,11 @@ def _has_flock(path: str) -> bool:
     return True
 
 
-def data_folder(env: Mapping[str, str]) -> str:
+def data_folder() -> str:
     """The folder of a user's installation: `user_data_path` of platformdirs. Raises files.Refused without HOME."""
     platformdirs = package("platformdirs")
-    path = str(platformdirs.user_data_path(home.NAME)) if platformdirs and env is os.environ else ""
-    path = path if os.path.isabs(path) else home.base_folder(env, "XDG_DATA_HOME", "/.local/share")
+    path = str(platformdirs.user_data_path(home.NAME)) if platformdirs else ""
+    path = path if os.path.isabs(path) else home.base_folder(os.environ, "XDG_DATA_HOME", "/.local/share")
     if not os.path.isabs(path):
         raise files.Refused(0, "set HOME to an absolute path", path)
     return path
