@@ -67,8 +67,7 @@ def learned(by_source: dict[str, list[Prompt]]) -> Callable[[str], int]:
         if session not in known:
             own = needs(by_source[source_of[session]], session)
             values = own if len(own) >= calibration.needed(RISK) else needs(everything, session)
-            enough = len(values) >= calibration.needed(RISK)
-            known[session] = calibration.limit(values, RISK) if enough else NO_LIMIT
+            known[session] = calibration.limit(values, RISK) or NO_LIMIT
         return known[session]
 
     return limit_of

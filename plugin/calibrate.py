@@ -71,10 +71,7 @@ class Learned:
             "calls_per_prompt": [prompt.calls for prompt in good],
             "tokens_per_prompt": [prompt.tokens for prompt in good if prompt.tokens is not None],
         }
-        self.limits = {
-            key: calibration.limit(found, share) if len(found) >= self.needed else None
-            for key, found in self.values.items()
-        }
+        self.limits = {key: calibration.limit(found, share) for key, found in self.values.items()}
 
 
 def past_prompts(groups: list[list[Path]]) -> list[PastPrompt]:

@@ -97,11 +97,11 @@ def rank(count: int, risk: Fraction) -> int:
     return ceil((count + 1) * (1 - risk))
 
 
-def limit(values: Sequence[int], risk: Fraction) -> int:
-    """The limit that a further value exceeds with a probability of at most `risk`. At least 1, since 0 switches a budget off. Raises
-    ValueError for too few values."""
+def limit(values: Sequence[int], risk: Fraction) -> int | None:
+    """The limit that a further value exceeds with a probability of at most `risk`. At least 1, since 0 switches a budget off. None for
+    too few values."""
     if len(values) < needed(risk):
-        raise ValueError(f"{len(values)} values, {needed(risk)} needed")
+        return None
     return max(1, sorted(values)[rank(len(values), risk) - 1])
 
 
