@@ -67,20 +67,19 @@ def _checks(where: home.Places, just_installed: scopes.Scope | None) -> Iterator
                 yield note("fires", text, f"if you trust it: python3 {called} doctor")
         progress("asking Claude Code ...")
 
-    checks: list[Callable[[], Iterator[Finding]]] = [
-        lambda: _protected(where),
-        lambda: machine.settings_chain(sources),
-        found,
-        lambda: machine.interpreter(where),
-        fired,
-        lambda: client.claude_code(ways, quick=just_installed is not None),
-        lambda: client.others(sources, project, bool(scopes.registered(sources))),
-        lambda: registered.optional_packages(ways),
-        lambda: machine.state_findings(where),
-    ]
-    for check in checks:
+    for findings in (  # each begins when the ones before it have ended
+        _protected(where),
+        machine.settings_chain(sources),
+        found(),
+        machine.interpreter(where),
+        fired(),
+        client.claude_code(ways, quick=just_installed is not None),
+        client.others(sources, project, bool(scopes.registered(sources))),
+        registered.optional_packages(ways),
+        machine.state_findings(where),
+    ):
         try:
-            yield from check()
+            yield from findings
         except OSError as error:  # such as a folder that `sudo` made: the other checks say more about it
             yield fault("access", disk.error_text(error), "make it yours (chown), or move it away")
 

@@ -274,8 +274,14 @@ def test_a_python_newer_than_any_that_was_tested_is_named(person, tmp_path):
 )
 def test_the_version_of_claude_code_is_named_by_what_it_can_do(tmp_path, version, level, words):
     claude(tmp_path, f'echo "{version} (Claude Code)"')
-    finding = next(client.claude_code({"PATH": f"{tmp_path}:/bin"}, []))
+    finding = about_claude(tmp_path)[0]
     assert (finding.level, words in finding.text) == (level, True), finding
+
+
+def about_claude(folder):
+    """What doctor finds about the `claude` in a folder."""
+    with patch.dict(os.environ, PATH=f"{folder}:/bin"):
+        return list(client.claude_code([]))
 
 
 def claude(folder, script):
@@ -286,14 +292,14 @@ def claude(folder, script):
 
 def test_a_claude_that_gives_no_version_is_a_note(tmp_path):
     claude(tmp_path, "exit 3")
-    assert [finding.level for finding in client.claude_code({"PATH": f"{tmp_path}:/bin"}, [])] == ["note"]
-    assert "not on the PATH" in next(client.claude_code({"PATH": "/nowhere"}, [])).text
+    assert [finding.level for finding in about_claude(tmp_path)] == ["note"]
+    assert "not on the PATH" in about_claude("/nowhere")[0].text
 
 
 def test_texts_that_claude_code_no_longer_holds_are_named(tmp_path):
     texts = client.TEXTS - {"tool-results"}
     claude(tmp_path, "echo 2.1.400; exit\n" + "#" * client.MARGIN + "\nPreToolUse\n" + "\n".join(texts))
-    _, finding = client.claude_code({"PATH": f"{tmp_path}:/bin"}, [])
+    _, finding = about_claude(tmp_path)
     assert finding.level == NOTE
     assert "no longer contains: 'tool-results'." in finding.text
 
