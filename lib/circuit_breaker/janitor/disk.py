@@ -22,6 +22,14 @@ class Changed(OSError):
     """Raised if a file was replaced or written to while it was archived."""
 
 
+def attempt(what: str, act: Callable[[], object], errors: list[str]) -> None:
+    """Call `act`; an error is added to `errors` as a sentence."""
+    try:
+        act()
+    except (OSError, ValueError) as error:
+        errors.append(f"{what}: {files.reason(error)}")
+
+
 def listing(folder: str, most: float = NEVER) -> Iterator[tuple[str, str, stat_result]]:
     """What is directly in a folder as (path, name, `lstat` result), without what vanishes meanwhile; nothing of a missing folder or
     a link to one. Raises TooMany for more than `most` entries, OSError if the folder cannot be listed."""

@@ -61,10 +61,8 @@ def new_note(where: Places, config: Config, now: float) -> dict[str, Any]:
 def make(where: Places, config: Config, now: float, session: str, most: float = NEVER) -> sweep.Report:
     """Do what is due in folders of up to `most` entries, and save the note if it could be finished. Never raises OSError."""
     made = sweep.Report()
-    try:  # before memory of ended sessions goes, which says where their state is published
-        _tidy(where, config, now, session)
-    except OSError as error:
-        made.errors.append(f"{where.runtime}: {files.reason(error)}")
+    # before memory of ended sessions goes, which says where their state is published
+    disk.attempt(where.runtime, lambda: _tidy(where, config, now, session), made.errors)
     note, last = new_note(where, config, now), notes.load(where)
     known = last.get("since")
     if not isinstance(known, float) or known > now or last.get("asked") != note["asked"]:
@@ -89,11 +87,8 @@ def make(where: Places, config: Config, now: float, session: str, most: float = 
             note["spared"], note["since"] = session, 0.0
     if made.task:
         note["until"] = min(note["until"], now + notes.AGAIN)
-    try:
-        if made.finished and not made.errors:
-            notes.save(where, note)
-    except OSError as error:
-        made.errors.append(f"{where.runtime}: {files.reason(error)}")
+    if made.finished and not made.errors:
+        disk.attempt(where.runtime, lambda: notes.save(where, note), made.errors)
     return made
 
 

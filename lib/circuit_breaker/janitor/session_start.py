@@ -5,14 +5,10 @@ from __future__ import annotations
 import sys
 
 from circuit_breaker.breaker.config import Config
-from circuit_breaker.janitor import notes, rounds
+from circuit_breaker.janitor import disk, notes, rounds
 from circuit_breaker.runtime import error_log, files, health, incidents, store
 from circuit_breaker.runtime.home import Places
 from circuit_breaker.words import cleanup, status
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def message(session: str, source: str, where: Places, config: Config, now: float) -> str:
@@ -29,13 +25,13 @@ def message(session: str, source: str, where: Places, config: Config, now: float
     said: list[str] = []
     errors: list[str] = []
     if goes_on:
-        _try("marker", lambda: store.correct_marker(where, session), errors)
+        disk.attempt("marker", lambda: store.correct_marker(where, session), errors)
     if config.weakened:
         said.append(cleanup.weakened(config.weakened))
     if not settled:
         said += _due(where, config, now, session, errors)
     if config.export["otlp"]:
-        _try("export", lambda: incidents.send(where), errors)
+        disk.attempt("export", lambda: incidents.send(where), errors)
     complain(errors)
     return "\n".join(text for text in said if text)
 
@@ -54,16 +50,16 @@ def complain(errors: list[str]) -> None:
 
 def _due(where: Places, config: Config, now: float, session: str, errors: list[str]) -> list[str]:
     """Survey, do what can be done at once, leave the rest to the background. Returns messages."""
-    _try("config", lambda: rounds.write_config(where), errors)
-    _try("interpreter", lambda: rounds.pin_interpreter(where), errors)
+    disk.attempt("config", lambda: rounds.write_config(where), errors)
+    disk.attempt("interpreter", lambda: rounds.pin_interpreter(where), errors)
     said = _background_report(where)
     if not config.enabled:
-        _try("note", lambda: notes.save(where, rounds.new_note(where, config, now)), errors)
+        disk.attempt("note", lambda: notes.save(where, rounds.new_note(where, config, now)), errors)
         return [said]
     made = rounds.make(where, config, now, session, notes.SMALL)
     errors += made.errors
     if made.task:
-        _try("background process", lambda: rounds.start_round(where, session, made.task), errors)
+        disk.attempt("background process", lambda: rounds.start_round(where, session, made.task), errors)
     errors += made.unreadable
     return [said, cleanup.done(made.facts(), rounds.own_command())]
 
@@ -77,11 +73,3 @@ def _background_report(where: Places) -> str:
     except OSError:
         return ""
     return text
-
-
-def _try(what: str, act: Callable[[], object], errors: list[str]) -> None:
-    """Call `act`; an error is added to `errors` as a sentence."""
-    try:
-        act()
-    except (OSError, ValueError) as error:
-        errors.append(f"{what}: {files.reason(error)}")
