@@ -147,9 +147,9 @@ def attended(env: home.Environment) -> bool:
     return env.get("CLAUDE_CODE_ENTRYPOINT") == "cli"
 
 
-def author_of(row: object, prompt_id: str) -> str:
+def author_of(row: dict[str, Any], prompt_id: str) -> str:
     """Who wrote a prompt, by a row of the transcript; "" if the row is not that prompt's."""
-    if not isinstance(row, dict) or row.get("promptId", row.get("prompt_id")) != prompt_id:
+    if row.get("promptId", row.get("prompt_id")) != prompt_id:
         return ""
     return (model.MACHINE if is_machine_row(row) else model.PERSON) if row.get("promptSource") else ""
 

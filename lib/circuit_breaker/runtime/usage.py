@@ -142,12 +142,7 @@ def _call_ids(row: dict[str, Any]) -> list[str]:
 def _usages(lines: list[bytes]) -> Iterator[tuple[dict[str, Any], str, Usage]]:
     """(row, message id, usage) of each line that has a usage."""
     for line in lines:
-        if b'"usage"' not in line:
-            continue
-        try:
-            row = json.parse(line)
-        except ValueError:
-            continue
-        found = of_row(row) if isinstance(row, dict) else None
+        row = json.object_of(line) if b'"usage"' in line else {}
+        found = of_row(row)
         if found is not None:
             yield row, *found
