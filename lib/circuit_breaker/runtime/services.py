@@ -46,15 +46,12 @@ def question(
     rule, path = config.circuit_breakers[RULE], service_file(where, kind, name)
     if outage(config, kind) != "trip" or excludes(config, event.tool, RULE) or not files.exists(path):
         return None, 0.0
-    wait = 0.0
-
-    def asked(service: Service) -> Service:
-        nonlocal wait
-        base = rule["cooldown_base_seconds"]
-        service, wait = may_call(service, event.id, base, config.cooldown_steps, now)
-        return service
-
-    service = _change(where, kind, name, asked)[1] if claim else asked(_known(where, kind, name))
+    asked = (event.id, rule["cooldown_base_seconds"], config.cooldown_steps, now)
+    if claim:
+        known, _ = _change(where, kind, name, lambda service: may_call(service, *asked)[0])
+    else:
+        known = _known(where, kind, name)
+    service, wait = may_call(known, *asked)
     return (service, wait) if wait else (None, 0.0)
 
 
@@ -65,9 +62,8 @@ def keep_contacts(
     notices: list[Notice] = []
     transitions: list[Transition] = []
     for contact in contacts:
-        if contact.answered is not False and not files.exists(
-            service_file(where, contact.kind, contact.name)
-        ):
+        path = service_file(where, contact.kind, contact.name)
+        if contact.answered is not False and not files.exists(path):
             continue
         before, after = _contacted(where, contact, config, now)
         event = outage(config, contact.kind)
