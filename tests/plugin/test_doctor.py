@@ -586,8 +586,12 @@ def test_the_published_configuration_of_the_older_system_is_accepted(person):
 @pytest.mark.parametrize("check", ["state_findings", "settings_chain"])
 def test_a_check_that_may_not_look_is_a_fault_and_the_others_are_made(person, mocker, check):
     person.install()
-    away = PermissionError(13, "Permission denied", "/of/root")
-    mocker.patch.object(machine, check, side_effect=away)
+
+    def away(*_):
+        raise PermissionError(13, "Permission denied", "/of/root")
+        yield  # as each check does
+
+    mocker.patch.object(machine, check, away)
     found = look(person)
     assert found["access"].text == "/of/root: permission denied" and found["access"].fix
     assert {"protected", "registered", "python"} <= found.keys()
