@@ -11,10 +11,6 @@ from circuit_breaker.identity import calls
 from circuit_breaker.identity.keys import spelled, texts_in
 from circuit_breaker.shell import reading, shell_line
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 LONGEST = 20_000  # characters of a command that are read
 CD_MAX = 40  # `cd` commands of a line that are followed
 LOOKING = ("status", "doctor", "incidents", "explain", "report", "replay", "help")
@@ -182,9 +178,9 @@ def _line(command: str, place: _Place) -> str:
     return "files" if _names(words, place) and not _only_looks(command, place) else ""
 
 
-def _verbs(words: list[str]) -> Iterator[tuple[str, list[str]]]:
+def _verbs(words: list[str]) -> list[tuple[str, list[str]]]:
     """(verb, its arguments) for each use of our command line: `circuit-breaker VERB`, `python3 ANY/plugin VERB`, `-m plugin VERB`."""
-    python = -9
+    python, found = -9, []
     for i, word in enumerate(words):
         name = word.rstrip("/").rpartition("/")[2].partition("@")[0]
         if name.startswith(("python", "pypy")) or name == "py":
@@ -195,8 +191,8 @@ def _verbs(words: list[str]) -> Iterator[tuple[str, list[str]]]:
             rest = words[i + 1 : i + 12]
             while rest and rest[0][:1] == "-":
                 del rest[0]
-            if rest:
-                yield rest[0], rest[1:]
+            found += [(rest[0], rest[1:])] if rest else []
+    return found
 
 
 def refused(verb: str, rest: list[str]) -> str:
@@ -270,5 +266,5 @@ def _copies_away(words: list[str], place: _Place) -> bool:
 
 
 def _runs_looking_verb(words: list[str]) -> bool:
-    found = list(_verbs(words))
+    found = _verbs(words)
     return bool(found) and all(v in LOOKING or (v == "sweep" and "--dry-run" in rest) for v, rest in found)

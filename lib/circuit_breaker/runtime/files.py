@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import time
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 try:
     import posix as system
 except ImportError:  # Windows names the same calls differently
@@ -105,7 +101,7 @@ def replace(path: str, data: bytes) -> None:
             write_all(fd, data)
         finally:
             system.close(fd)
-        _patiently(system.replace, beside, path)
+        _rename(beside, path)
     except BaseException:
         remove(beside)
         raise
@@ -123,20 +119,20 @@ def exchange(path: str, data: bytes) -> None:
     if not _write_spare(spare, data):
         replace(path, data)
     elif _name_also(path, last):
-        _patiently(system.replace, spare, path)
-        _patiently(system.rename, last, spare)
+        _rename(spare, path)
+        _rename(last, spare)
     else:
-        _patiently(system.replace, spare, path)
+        _rename(spare, path)
 
 
-def _patiently(rename: Callable[[str, str], None], old: str, new: str) -> None:
+def _rename(old: str, new: str) -> None:
     """Rename; on Windows retry for a second, because it fails while another process has either file open."""
     for _ in range(100 if system.__name__ == "nt" else 0):
         try:
-            return rename(old, new)
+            return system.replace(old, new)
         except PermissionError:
             time.sleep(0.01)
-    return rename(old, new)
+    return system.replace(old, new)
 
 
 def _write_spare(spare: str, data: bytes) -> bool:

@@ -34,11 +34,6 @@ from circuit_breaker.runtime import (
 )
 from circuit_breaker.runtime.home import Places
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-
 LONG = 1 << 16  # bytes; the keys of a longer payload are made before the session is locked
 
 
@@ -59,7 +54,7 @@ def serve(name: str) -> None:
         return  # nobody reads it
 
 
-def answer_to(name: str, data: bytes, env: home.Environment, now: float) -> dict[str, Any] | None:
+def answer_to(name: str, data: bytes, env: home.Environment, now: float) -> dict[str, object] | None:
     """The answer of hook `name` to one payload; None to print nothing. Raises ValueError, OSError."""
     # Claude Code gives that variable to every hook
     refused = "" if env.get("CLAUDE_PROJECT_DIR") else guarded.verb_refusal(f"{name} hook", env)
@@ -80,7 +75,7 @@ def answer_to(name: str, data: bytes, env: home.Environment, now: float) -> dict
     return protocol.spoken(name, said) if said else None
 
 
-def _session_start(fields: dict[str, Any], env: home.Environment, now: float) -> str:
+def _session_start(fields: dict[str, object], env: home.Environment, now: float) -> str:
     """The message at session start."""
     session, source, cwd = started(fields)
     try:
@@ -97,7 +92,7 @@ def _session_start(fields: dict[str, Any], env: home.Environment, now: float) ->
     return said
 
 
-def started(fields: dict[str, Any]) -> list[str]:
+def started(fields: dict[str, object]) -> list[str]:
     """[session, source, directory] of a SessionStart; "" for what is missing or no string: the janitor does without it."""
     return [json.only(str, fields.get(name)) for name in ("session_id", "source", "cwd")]
 
@@ -114,7 +109,7 @@ class Visit:
         self.limited = is_on("budget", self.config.circuit_breakers["budget"])
         self.authors: dict[str, str] = {}  # id of a prompt -> who wrote it
 
-    def answer(self) -> dict[str, Any] | None:
+    def answer(self) -> dict[str, object] | None:
         """What the hook prints; None for nothing."""
         payload, config = self.payload, self.config
         event = protocol.event_of(payload, config.bypass_keyword) if config.enabled else None
