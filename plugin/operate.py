@@ -121,9 +121,8 @@ def reset(args: argparse.Namespace) -> int:
         raise Refusal(f"No open circuit is called {args.circuit}; `status` lists them.")
     for name, one in closed:
         print(f"Reset to CLOSED: {plain(name)} ({_whose(one)})")
-    for at, path in config_change.pending(
-        one.session for _, one in closed if isinstance(one, collected.Kept)
-    ):
+    reset_sessions = [one.session for _, one in closed if isinstance(one, collected.Kept)]
+    for at, path in config_change.pending(reset_sessions):
         print(held_back(at, plain(path)))
     for sentence in failed:
         print(sentence, file=sys.stderr)

@@ -73,7 +73,7 @@ def _reset(words: list[str], session: str, where: Places) -> str:
     reset, failed = status.reset_circuits(where, kept, which or "", {where.project})
     closed = [name for name, _ in reset]
     if closed or failed:
-        pending = config_change.pending(one.session for one in kept)
+        pending = config_change.pending([one.session for one in kept])
         held = [sentences.held_back(at, path) for at, path in pending]
         done = ["Reset to CLOSED: " + ", ".join(closed)] if closed else []
         return "\n".join([*done, *failed, *held])

@@ -14,11 +14,6 @@ from circuit_breaker.runtime.home import Places
 from circuit_breaker.runtime.protocol import Payload
 from circuit_breaker.words import sentences, texts
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any
-
 HELD_MAX = 4  # changes that a session remembers
 
 
@@ -48,7 +43,7 @@ def why_held_back(payload: Payload, where: Places, config: Config, env: home.Env
     return sentences.holding_back(path)
 
 
-def pending(sessions: Iterable[Session]) -> list[tuple[float, str]]:
+def pending(sessions: list[Session]) -> list[tuple[float, str]]:
     """(epoch seconds, path) of blocked changes whose file was not saved again since, oldest first."""
     held = {(at, path) for session in sessions for path, at in session.held.items()}
     return sorted((at, path) for at, path in held if 0 < files.last_written(path) <= at)
@@ -62,7 +57,7 @@ def notices(session: Session) -> list[Notice]:
     ]
 
 
-def _drops_us(path: str, document: dict[str, Any], where: Places, env: home.Environment) -> bool:
+def _drops_us(path: str, document: dict[str, object], where: Places, env: home.Environment) -> bool:
     """Whether the file that registered this copy, or enabled it as a plugin, no longer does."""
     known = claude_folder.settings_files(claude_folder.path(env), where.project)
     receipt = json.object_in(home.ROOT + "/receipt.json")
@@ -98,7 +93,7 @@ def _lines(hooks: object) -> set[tuple[str, str, str]]:
     return found
 
 
-def _enables_us(document: dict[str, Any]) -> bool | None:
+def _enables_us(document: dict[str, object]) -> bool | None:
     """Whether a settings document enables (True) or disables (False) our plugin, of any marketplace; None if neither."""
     plugins = json.only(dict, document.get("enabledPlugins"))
     said = [on is not False for name, on in plugins.items() if name.partition("@")[0] == texts.PLUGIN]

@@ -111,7 +111,7 @@ def collect(
         "incidents": _incidents(where, now),
         "health": _health(where, config),
         "held_back": [
-            {"t": at, "file": path} for at, path in config_change.pending(one.session for one in kept)
+            {"t": at, "file": path} for at, path in config_change.pending([one.session for one in kept])
         ],
         "config_changed": [one.name for one in kept if frozen.differs(one.session, places_of(one, where))],
     }

@@ -7,8 +7,6 @@ from circuit_breaker.words.texts import PLUGIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from circuit_breaker.breaker.model import Notice, Signal, Transition
 
 MARKS = {
@@ -268,7 +266,7 @@ def _advice(notice: Notice, then: str) -> str:
     return _fitting(ADVICE, notice.rule, *notice.form).format(left=stops, then=then)
 
 
-def _of_budget(notice: Notice) -> dict[str, Any]:
+def _of_budget(notice: Notice) -> dict[str, object]:
     """What a sentence about a budget says besides: the share used, the tools called most and the tokens, the time without progress."""
     facts = notice.facts
     tools = ", ".join(f"{tool} {calls}" for tool, calls in facts.get("tools", ()))
