@@ -12,10 +12,6 @@ from circuit_breaker.identity.keys import PICTURE, digest, word
 from circuit_breaker.runtime import home, json
 from circuit_breaker.words import sentences
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 # Claude Code's own refusals in PostToolBatch: (begins with, contains). Recorded on 2.1.196, 2.1.330 and 2.1.332.
 REFUSALS = (
     ("Permission to use ", " has been denied"),
@@ -78,7 +74,7 @@ class Payload:
     """A hook payload: `fields`, the whole object; `size` in bytes; the fields that all events have; `command` and its `arguments`, and
     the changed `file`, of the events that have them. Raises ValueError for a field of another type."""
 
-    def __init__(self, fields: dict[str, Any], default_session: str = "", size: int = 0) -> None:
+    def __init__(self, fields: dict[str, object], default_session: str = "", size: int = 0) -> None:
         self.fields, self.size = fields, size
         self.event = text_of(fields, "hook_event_name")
         self.session = name_of(fields, "session_id") or default_session
@@ -90,7 +86,7 @@ class Payload:
         self.command, self.arguments, self.file = (json.only(str, fields.get(name)) for name in names)
 
 
-def text_of(fields: dict[str, Any], name: str) -> str:
+def text_of(fields: dict[str, object], name: str) -> str:
     """A field that must be a string; "" when it is missing. Raises ValueError for any other type."""
     value = fields.get(name, "")
     if value is None:
@@ -100,7 +96,7 @@ def text_of(fields: dict[str, Any], name: str) -> str:
     return value
 
 
-def name_of(fields: dict[str, Any], name: str, most: int = NAME_MAX) -> str:
+def name_of(fields: dict[str, object], name: str, most: int = NAME_MAX) -> str:
     """A field that is kept in memory; of more than `most` characters only 64 and a digest."""
     text = text_of(fields, name)
     return text if len(text) <= most else f"{text[:64]}~{digest(text)}"
@@ -108,7 +104,7 @@ def name_of(fields: dict[str, Any], name: str, most: int = NAME_MAX) -> str:
 
 def last_call(payload: Payload) -> str:
     """The tool_use_id of the call of an event's payload, of a batch its last one; "" for none."""
-    calls = payload.fields.get("tool_calls") or [payload.fields]
+    calls = json.only(list, payload.fields.get("tool_calls")) or [payload.fields]
     return name_of(calls[-1], "tool_use_id")
 
 
@@ -147,14 +143,14 @@ def attended(env: home.Environment) -> bool:
     return env.get("CLAUDE_CODE_ENTRYPOINT") == "cli"
 
 
-def author_of(row: dict[str, Any], prompt_id: str) -> str:
+def author_of(row: dict[str, object], prompt_id: str) -> str:
     """Who wrote a prompt, by a row of the transcript; "" if the row is not that prompt's."""
     if row.get("promptId", row.get("prompt_id")) != prompt_id:
         return ""
     return (model.MACHINE if is_machine_row(row) else model.PERSON) if row.get("promptSource") else ""
 
 
-def is_machine_row(row: dict[str, Any]) -> bool:
+def is_machine_row(row: dict[str, object]) -> bool:
     """Whether a prompt's row says that you did not type it. (With `-p` it has no origin.)"""
     origin = row.get("origin")
     return (
@@ -176,7 +172,7 @@ def looks_like(prompt: str, keyword: str) -> bool:
     return bool(keyword) and first.startswith(" ".join(keyword.lower().split())) and not says(prompt, keyword)
 
 
-def _batch(fields: dict[str, Any]) -> list[model.Result]:
+def _batch(fields: dict[str, object]) -> list[model.Result]:
     calls = fields.get("tool_calls")
     if not isinstance(calls, list):
         raise ValueError("tool_calls: expected a list")
@@ -191,7 +187,7 @@ def _batch(fields: dict[str, Any]) -> list[model.Result]:
     return results
 
 
-def _call(fields: dict[str, Any]) -> dict[str, Any]:
+def _call(fields: dict[str, object]) -> dict[str, object]:
     """What all events say of a call."""
     return {
         "id": name_of(fields, "tool_use_id"),
@@ -240,7 +236,7 @@ def _reported(payload: Payload) -> model.Reported:
     return model.Reported(**_call(fields), kind=kind, text=text, cwd=payload.cwd, prompt=payload.prompt)
 
 
-def _by_hand(fields: dict[str, Any]) -> model.Turn:
+def _by_hand(fields: dict[str, object]) -> model.Turn:
     """A payload typed by hand for a test, {"tool_name", "tool_result": {"isError"}, "session_id", ...}, as a turn."""
     outcome = fields.get("tool_result")
     failed = isinstance(outcome, dict) and outcome.get("isError") is True
@@ -272,14 +268,14 @@ def _block_text(block: object) -> str:
     return block if isinstance(block, str) else json.dump(block).decode("ascii")
 
 
-def render(decision: Decision, event: str, config: Config) -> dict[str, Any] | None:
+def render(decision: Decision, event: str, config: Config) -> dict[str, object] | None:
     """The answer for stdout; None to print nothing."""
     said: dict[str, list[str]] = {}
     stopped = {notice.name for notice in decision.notices if notice.kind == model.STOP}
     for notice in decision.notices:
         if notice.kind == model.STOP or notice.name not in stopped:  # it would be said twice
             said.setdefault(notice.kind, []).append(sentences.sentence_of(notice, config.bypass_keyword))
-    answer: dict[str, Any] = {}
+    answer: dict[str, object] = {}
     for_you = said.get(model.OPENED, []) + said.get(model.FOR_YOU, [])
     if decision.verdict == model.STOP:
         answer = {"continue": False, "stopReason": "\n".join(said[model.STOP] + for_you)}
@@ -304,7 +300,7 @@ def notification(text: str) -> str:
     return f"\x1b]9;{''.join([c for c in text if c.isprintable()])}\x07"
 
 
-def spoken(hook: str, text: str) -> dict[str, Any]:
+def spoken(hook: str, text: str) -> dict[str, object]:
     """The answer of a hook that only speaks to you. A command then makes no request to the model, a session keeps its settings."""
     if hook == "janitor":
         return {"systemMessage": text}
