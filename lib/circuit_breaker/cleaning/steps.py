@@ -40,12 +40,7 @@ def members(folder: str, units: Iterable[Unit], on_unit: Callable[[str], None]) 
 
 
 def archive(
-    folder: str,
-    place: str,
-    kind: str,
-    chosen: list[TarInfo],
-    in_use: Callable[[], InUse],
-    on_bytes: OnBytes,
+    folder: str, place: str, kind: str, chosen: list[TarInfo], in_use: Callable[[], InUse], on_bytes: OnBytes
 ) -> tuple[str, Removed]:
     """Archive these members, read the archive back, and remove the originals. Returns (archive path, what was removed).
 

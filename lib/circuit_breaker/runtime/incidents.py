@@ -27,10 +27,10 @@ SESSIONS_MAX = 200  # armed sessions that are read for it
 
 
 def keep_incidents(
-    where: Places, session_id: str, transitions: list[Transition], config: Config, *ids: str
+    where: Places, session: str, transitions: list[Transition], config: Config, *ids: str
 ) -> None:
     """`record` incidents, publish the state, and start the `on_stop` program. Never raises."""
-    rows = record(where, session_id, transitions, config, *ids)
+    rows = record(where, session, transitions, config, *ids)
     if any(row["event"] != "warning" for row in rows):
         show(where)
     if config.on_stop:
@@ -42,21 +42,21 @@ def keep_incidents(
 
 def record(
     where: Places,
-    session_id: str,
+    session: str,
     transitions: list[Transition],
     config: Config,
-    prompt_id: str = "",
-    call_id: str = "",
+    prompt: str = "",
+    call: str = "",
 ) -> list[Row]:
     """Append incidents to the log, one JSON object a line, and to the spool for your collector. -> the incidents.
 
     Never raises: the decision counts even on a full disk. A warning that comes with a trip or stop of the same circuit is left out.
-    `prompt_id` and `call_id` (tool_use_id of the last call) match incidents to Claude Code's own telemetry.
+    `prompt` and `call` (the last one), both ids, match incidents to Claude Code's own telemetry.
     """
     changed = {transition.name for transition in transitions if transition.event != "warning"}
-    ids = {"project": where.project, "prompt_id": prompt_id or None, "tool_use_id": call_id or None}
+    ids = {"project": where.project, "prompt_id": prompt or None, "tool_use_id": call or None}
     rows = [
-        {**_row(session_id, transition, config.bypass_keyword), **ids}
+        {**_row(session, transition, config.bypass_keyword), **ids}
         for transition in transitions
         if transition.event != "warning" or transition.name not in changed
     ]
@@ -107,14 +107,14 @@ def send(where: Places) -> None:
         detached.start_detached([sys.executable, ROOT + "/plugin", "export", "otlp"])
 
 
-def _row(session_id: str, transition: Transition, keyword: str) -> Row:
+def _row(session: str, transition: Transition, keyword: str) -> Row:
     return {
         "t": round(transition.at, 3),
         "event": transition.event,
         "circuit": transition.name,
         "before": transition.before,
         "after": transition.after,
-        "session": session_id,
+        "session": session,
         "agent": transition.lane or None,
         "cause": why(transition, keyword),
         "calls": transition.calls,

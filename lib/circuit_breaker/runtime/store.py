@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from circuit_breaker.breaker.model import Kind, Record
 
     Item = TypeVar("Item")
+    Decide = Callable[[Session, Lane], tuple[Session, Lane, Item]]
 
 
 VERSION = 20  # goes up whenever what a record holds changes: what carries our checksum is trusted
@@ -36,12 +37,7 @@ def session_folder(where: Places, session_id: str) -> str:
     return f"{where.sessions}/{safe_name(session_id)}"
 
 
-def update(
-    where: Places,
-    session_id: str,
-    lane_name: str,
-    decide: Callable[[Session, Lane], tuple[Session, Lane, Item]],
-) -> tuple[Item, list[str]]:
+def update(where: Places, session_id: str, lane_name: str, decide: Decide[Item]) -> tuple[Item, list[str]]:
     """Read the session's and the lane's memory, call `decide`, write what it changed, update the marker; all under the lock.
 
     -> (the third value from `decide`, messages about memory that was not valid and was set aside). Raises OSError.
@@ -65,12 +61,7 @@ def update(
     return answer, faults
 
 
-def amend(
-    where: Places,
-    session_id: str,
-    lane_name: str,
-    decide: Callable[[Session, Lane], tuple[Session, Lane, Item]],
-) -> Item:
+def amend(where: Places, session_id: str, lane_name: str, decide: Decide[Item]) -> Item:
     """`update` on your behalf: the files keep their times, which say when hooks last ran. -> the third value from `decide`."""
     folder = session_folder(where, session_id)
     paths = [f"{folder}/{name}" for name in (SESSION_FILE, lane_file(lane_name))]
