@@ -122,7 +122,7 @@ def _all(where: Places) -> dict[str, Service | None]:
     """The services by the paths of their files; None for a file that cannot be read."""
     folder = f"{where.runtime}/services"
     paths = [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".json")]
-    return {path: _read(path) for path in paths}
+    return {path: store.valid_memory(path, Service) for path in paths}
 
 
 def _remove(where: Places, path: str) -> None:
@@ -159,12 +159,5 @@ def _change(
 def _known(where: Places, kind: str, name: str) -> Service:
     """What is known of a service."""
     owner = {"project": where.project, "home": where.home} if kind == MCP else {}
-    return _read(service_file(where, kind, name)) or Service(kind=kind, subject=name, **owner)
-
-
-def _read(path: str) -> Service | None:
-    """The service in a file; None if the file is missing or not valid. Raises OSError."""
-    try:
-        return store.read_memory(path, Service)
-    except (files.Refused, ValueError):
-        return None
+    known = store.valid_memory(service_file(where, kind, name), Service)
+    return known or Service(kind=kind, subject=name, **owner)

@@ -93,6 +93,14 @@ def read_memory(path: str, kind: type[Kind]) -> Kind | None:
     return None if data is None else decode(data, kind)
 
 
+def valid_memory(path: str, kind: type[Kind]) -> Kind | None:
+    """The memory at `path`; None if it is missing or not valid. Raises OSError."""
+    try:
+        return read_memory(path, kind)
+    except (files.Refused, ValueError):
+        return None
+
+
 def encode(memory: Record) -> bytes:
     """Memory as JSON: the fields that differ from their defaults, behind a checksum that only we write."""
     defaults = memory.defaults()
@@ -229,8 +237,4 @@ def correct_marker(where: Places, session_id: str) -> None:
 
 def _is_live(path: str, kind: type[Lane] | type[Session]) -> bool:
     """`has_live_circuit` of the memory at `path`; False if it is missing or not valid. Raises OSError."""
-    try:
-        found = read_memory(path, kind)
-    except (files.Refused, ValueError):
-        return False
-    return found is not None and has_live_circuit(found)
+    return has_live_circuit(valid_memory(path, kind) or kind())
