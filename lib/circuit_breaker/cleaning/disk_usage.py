@@ -9,13 +9,13 @@ import time
 from circuit_breaker.breaker.config import DAY, Config
 from circuit_breaker.cleaning import claude_code, inventory
 from circuit_breaker.janitor import disk, retention, sweep
-from circuit_breaker.runtime import claude_folder, files
+from circuit_breaker.runtime import claude_folder
 from circuit_breaker.runtime.home import Places, environment
 from circuit_breaker.words import cleanup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
 
@@ -28,19 +28,21 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
     now, limits = time.time(), config.memory_limits
     counted = {**limits, "telemetry_max_lines": 1, "telemetry_max_kb": LINES_KB}
     found = retention.Sweep(folder=where.home, limits=counted)
-    try:  # an unreadable home is shown as empty; `doctor` says why
-        sweep.survey_home(found)
-        sweep.count_lines(found)
-    except OSError as error:
-        found.unreadable.append(f"{where.home}: {files.reason(error)}")
+    kept: list[retention.Archive] = []
+    sessions: list[object] = []
+    for folder, look in (  # one that may not be listed, such as one that `sudo` made, is shown as empty
+        (where.home, lambda: sweep.survey_home(found)),
+        (where.home, lambda: sweep.count_lines(found)),
+        (where.runtime, lambda: kept.extend(sweep.archives_of(where.runtime).values())),
+        (where.sessions, lambda: sessions.extend(disk.listing(where.sessions))),
+    ):
+        disk.attempt(folder, look, found.unreadable)
     telemetry = [
         (name, info.st_size, found.lines.get(name, 0), max(0.0, now - info.st_mtime) / DAY)
         for name, info in sorted(found.telemetry.items(), key=lambda row: -row[1].st_size)
     ]
     theirs = [lines for name, _, lines, _ in telemetry if name not in retention.LOGS]
     archives = [(one.folder, one.size) for one in found.archives.values() if one.folder != retention.OF_CLEAN]
-    unreadable = [*found.unreadable]
-    kept = _found(lambda folder: sweep.archives_of(folder).values(), where.runtime, unreadable)
     of_clean = [one for one in kept if one.folder == retention.OF_CLEAN]
     of_clean.sort(key=lambda one: one.age_order, reverse=True)
     facts: dict[str, Any] = {
@@ -55,9 +57,9 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
             {"archive": one.name, "bytes": one.size, "made": retention.arrival(one.at)} for one in of_clean
         ],
         "runtime_bytes": _bytes_in(where.sessions) + _bytes_in(where.armed),
-        "runtime_sessions": len(_found(disk.listing, where.sessions, unreadable)),
+        "runtime_sessions": len(sessions),
         "limits": dict(limits),
-        "unreadable": unreadable,
+        "unreadable": found.unreadable,
     }
     facts["warnings"] = cleanup.warnings(facts, telemetry)
     return facts
@@ -96,15 +98,6 @@ def _ranked(table: dict[str, inventory.Unit]) -> list[dict[str, Any]]:
         for name, row in sorted(table.items(), key=lambda item: (-item[1].bytes, item[0]))
         if row.files
     ]
-
-
-def _found(look: Callable[[str], Iterable[Any]], folder: str, unreadable: list[str]) -> list[Any]:
-    """What `look` finds in a folder; nothing, and a sentence, if it may not be listed, such as one that `sudo` made."""
-    try:
-        return list(look(folder))
-    except OSError as error:
-        unreadable.append(f"{folder}: {files.reason(error)}")
-        return []
 
 
 def _bytes_in(folder: str, skip: str = "") -> int:
