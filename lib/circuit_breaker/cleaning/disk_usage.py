@@ -13,17 +13,11 @@ from circuit_breaker.runtime import claude_folder
 from circuit_breaker.runtime.home import Places, environment
 from circuit_breaker.words import cleanup
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-
 SECONDS = 2.0  # for measuring Claude Code's folder; the hook of /circuit-status has a timeout of five
 LINES_KB = 4096  # lines of a larger file are not counted: its size alone is far over the limit
 
 
-def memory_facts(where: Places, config: Config) -> dict[str, Any]:
+def memory_facts(where: Places, config: Config) -> dict:
     """`memory` of `status --json`: our use in bytes, files and lines, the limits, and what has reached 80 % of one."""
     now, limits = time.time(), config.memory_limits
     counted = {**limits, "telemetry_max_lines": 1, "telemetry_max_kb": LINES_KB}
@@ -45,7 +39,7 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
     archives = [(one.folder, one.size) for one in found.archives.values() if one.folder != retention.OF_CLEAN]
     of_clean = [one for one in kept if one.folder == retention.OF_CLEAN]
     of_clean.sort(key=lambda one: one.age_order, reverse=True)
-    facts: dict[str, Any] = {
+    facts: dict = {
         "total_bytes": _bytes_in(where.home, skip=where.runtime + "/projects"),
         "telemetry_files": len(theirs),
         "telemetry_lines": sum(theirs),
@@ -65,7 +59,7 @@ def memory_facts(where: Places, config: Config) -> dict[str, Any]:
     return facts
 
 
-def memory_report(facts: Mapping[str, Any], where: Places, now: float, plain: bool) -> str:
+def memory_report(facts: dict, where: Places, now: float, plain: bool) -> str:
     """The text of `status --memory`: our own use against the limits (see `memory_facts`), then Claude Code's folder."""
     folder = claude_folder.path(environment())
     text = cleanup.own_table(facts, where.home, plain)
@@ -75,7 +69,7 @@ def memory_report(facts: Mapping[str, Any], where: Places, now: float, plain: bo
     return f"{text}\n\n{cleanup.claude_code_table(claude_code_facts(found, where.project), now)}"
 
 
-def claude_code_facts(found: inventory.Inventory, project: str) -> dict[str, Any]:
+def claude_code_facts(found: inventory.Inventory, project: str) -> dict:
     """Claude Code's folder by kind and by project, biggest first: bytes, files, oldest and newest write."""
     kinds, units = found.by_kind(), found.units.values()
     days, source = claude_code.cleanup_days(found.folder, project)
@@ -91,7 +85,7 @@ def claude_code_facts(found: inventory.Inventory, project: str) -> dict[str, Any
     }
 
 
-def _ranked(table: dict[str, inventory.Unit]) -> list[dict[str, Any]]:
+def _ranked(table: dict[str, inventory.Unit]) -> list[dict]:
     """Rows for JSON, biggest first, without empty ones."""
     return [
         {"name": name, "bytes": row.bytes, "files": row.files, "oldest": row.oldest, "newest": row.newest}

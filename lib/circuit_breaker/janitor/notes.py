@@ -8,12 +8,6 @@ from circuit_breaker.breaker.config import HOUR, Config
 from circuit_breaker.runtime import claude_folder, files, json, store
 from circuit_breaker.runtime.home import Places, environment, safe_name, slug
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-
 FORMAT = 3  # version of the note
 SMALL = 200  # entries up to which a home is listed at every session start, not in the background
 AGAIN = 600.0  # seconds until the next look where the background had work, or a large home has no name more or less
@@ -26,13 +20,13 @@ def note_path(where: Places, ending: str = ".json") -> str:
     return f"{where.runtime}/janitor/{slug(where.home)}{ending}"
 
 
-def load(where: Places) -> dict[str, Any]:
+def load(where: Places) -> dict:
     """The note; {} if there is none or it cannot be read."""
     note = json.object_in(note_path(where))
     return note if note.get("version") == FORMAT else {}
 
 
-def save(where: Places, note: Mapping[str, Any]) -> None:
+def save(where: Places, note: dict) -> None:
     """Write the note. Raises OSError."""
     files.make_folder(where.runtime, where.runtime + "/janitor")
     files.replace(note_path(where), json.dump({**note, "version": FORMAT}))

@@ -16,11 +16,6 @@ from circuit_breaker.runtime import detached, error_log, files, home, incidents,
 from circuit_breaker.runtime.home import ROOT, STATE, Places, slashed
 from circuit_breaker.words import cleanup, texts
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-
 NOTE_DAYS = 30
 DEADLINE = 120.0  # seconds of the background process; the next session start continues where it stopped
 
@@ -43,7 +38,7 @@ def sweeps(
     return [Sweep(folder=folder, runtime=folder == where.runtime, **asked) for folder in roots(where)]
 
 
-def new_note(where: Places, config: Config, now: float) -> dict[str, Any]:
+def new_note(where: Places, config: Config, now: float) -> dict:
     """The note about a home that is looked at now and in which nothing is due."""
     return {
         "at": now,  # when this round looked

@@ -7,12 +7,6 @@ from circuit_breaker.breaker.model import HALF_OPEN
 from circuit_breaker.words.sentences import MARKS
 from circuit_breaker.words.texts import listed, number, printable, size
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-
 PREFIX = "[memory_cleanup]"
 GRACE_DAYS = 7  # archives beyond a limit stay this long if one round made them all, so that you can react to its message
 THINGS = {"rotated": "log file", "forgotten": "old session", "cleared": "temporary file"}
@@ -33,7 +27,7 @@ def too_old(days: float, limit: int) -> str:
     return f"last written {number(int(days), 'day')} ago (limit {limit})"
 
 
-def done(facts: Mapping[str, int], program: str) -> str:
+def done(facts: dict[str, int], program: str) -> str:
     """A paragraph: what was done, how much was freed, how to restore it. "" when no file of yours was touched.
 
     Forgotten sessions and temporary files of killed processes are only mentioned together with something else: they are
@@ -73,7 +67,7 @@ def trouble(errors: list[str]) -> str:
     return f"{PREFIX} {printable(errors[0])}{more}. What could not be archived was left as it is."
 
 
-def warnings(facts: Mapping[str, Any], telemetry: list[tuple[str, int, int, float]]) -> list[str]:
+def warnings(facts: dict, telemetry: list[tuple[str, int, int, float]]) -> list[str]:
     """A clause for each value at or above 80 % of its limit. `telemetry`: (name, bytes, lines, age in days) of each file."""
     limits, found = facts["limits"], []
 
@@ -91,7 +85,7 @@ def warnings(facts: Mapping[str, Any], telemetry: list[tuple[str, int, int, floa
     return found
 
 
-def own_table(facts: Mapping[str, Any], home: str, plain: bool) -> str:
+def own_table(facts: dict, home: str, plain: bool) -> str:
     """The table of our own disk use against the limits."""
     limits = facts["limits"]
     lines = [
@@ -116,7 +110,7 @@ def own_table(facts: Mapping[str, Any], home: str, plain: bool) -> str:
     return "\n".join(lines)
 
 
-def _clean_archives(archives: list[Mapping[str, Any]], days: int) -> str:
+def _clean_archives(archives: list[dict], days: int) -> str:
     """The archives that `clean` made, the newest by name."""
     if not archives:
         return "none"
@@ -125,7 +119,7 @@ def _clean_archives(archives: list[Mapping[str, Any]], days: int) -> str:
     return f"{size(sum(row['bytes'] for row in archives))}, {kept}: {listed(names, SHOWN)}"
 
 
-def claude_code_table(facts: Mapping[str, Any], now: float) -> str:
+def claude_code_table(facts: dict, now: float) -> str:
     """The tables of what Claude Code keeps, by kind and by project, biggest first."""
     days = facts["cleanup_days"]
     set_by = f"set in {printable(facts['cleanup_from'])}" if facts["cleanup_from"] else "its default"
@@ -141,7 +135,7 @@ def claude_code_table(facts: Mapping[str, Any], now: float) -> str:
     return "\n".join(lines)
 
 
-def _table(title: str, rows: list[Mapping[str, Any]], now: float) -> list[str]:
+def _table(title: str, rows: list[dict], now: float) -> list[str]:
     lines = ["", f"  {title:<40}{COLUMNS}"] if rows else []
     for row in rows[:SHOWN]:
         name = printable(row["name"])
@@ -152,7 +146,7 @@ def _table(title: str, rows: list[Mapping[str, Any]], now: float) -> list[str]:
     return lines
 
 
-def columns(row: Mapping[str, Any], now: float) -> str:
+def columns(row: dict, now: float) -> str:
     """The columns of a row in a table of Claude Code's folder."""
     oldest, newest = (f"{max(0, now - row[key]) / DAY:.0f} d" for key in ("oldest", "newest"))
     return f"{size(row['bytes']):>11}{row['files']:>10,}{oldest:>10}{newest:>10}"

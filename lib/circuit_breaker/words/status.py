@@ -7,13 +7,6 @@ from circuit_breaker.identity import labels
 from circuit_breaker.words.sentences import MARKS, NONE_ACTIVE, TITLE, config_changed, duration, held_back
 from circuit_breaker.words.texts import TEXT_MAX, cut, number, shown
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    Subject = dict[str, Any]
-
 NOT_PROTECTED = "NOT PROTECTED"
 BOLT = "\u26a1 "
 BLOCKING = ("block", "ask")  # the actions of a rule under which a call can be blocked
@@ -23,7 +16,7 @@ ID = 8  # characters shown of a session's id
 TOOLS = ("Bash ", "PowerShell ")  # left out in the one-line form
 
 
-def status_text(facts: Mapping[str, Any], plain: bool = False, everything: bool = False) -> str:
+def status_text(facts: dict, plain: bool = False, everything: bool = False) -> str:
     """The text of `status`: protected or not, what is open and how to unblock it, then rules, mode and problems. `plain`: without marks;
     `everything`: show every rule and every circuit, ended sessions included."""
     protection = facts["protection"]
@@ -58,7 +51,7 @@ def state_shown(name: str) -> str:
     return f"{MARKS[name]} {name}"
 
 
-def one_line(facts: Mapping[str, Any], plain: bool = False) -> str:
+def one_line(facts: dict, plain: bool = False) -> str:
     """The one-line form: `⚡ 1 open · pytest 8s`; "observing only" or "" when nothing is open."""
     if not facts["protection"]["protected"]:
         return NOT_PROTECTED
@@ -75,13 +68,13 @@ def one_line(facts: Mapping[str, Any], plain: bool = False) -> str:
     return f"{BOLT}{len(live)} open \u00b7 {cut(label, LABEL)}{left}"
 
 
-def _live(facts: Mapping[str, Any]) -> list[Subject]:
+def _live(facts: dict) -> list[dict]:
     """Every circuit that is not CLOSED."""
     found = [subject for entry in facts["circuits"].values() for subject in entry["subjects"]]
     return [subject for subject in found if subject["state"] != CLOSED]
 
 
-def _circuits(facts: Mapping[str, Any], everything: bool) -> list[str]:
+def _circuits(facts: dict, everything: bool) -> list[str]:
     live = _live(facts)
     running = [subject for subject in live if not subject.get("ended")]
     ended = [subject for subject in live if subject.get("ended")]
@@ -99,14 +92,14 @@ def _circuits(facts: Mapping[str, Any], everything: bool) -> list[str]:
     return lines
 
 
-def _list(found: list[Subject], most: int) -> list[str]:
+def _list(found: list[dict], most: int) -> list[str]:
     lines = [line for subject in found[:most] for line in _subject(subject)]
     if len(found) > most:
         lines += ["", f"... and {len(found) - most} more: `status --all` lists them."]
     return lines
 
 
-def _subject(subject: Subject) -> list[str]:
+def _subject(subject: dict) -> list[str]:
     lines = ["", f"{state_shown(subject['state'])}  {subject['rule']}:{shown(subject['subject'])}"]
     lines.append(f"   why: {shown(subject['cause'])}")
     if subject["last_error"]:
@@ -125,7 +118,7 @@ def _subject(subject: Subject) -> list[str]:
     return lines
 
 
-def _next(subject: Subject) -> str:
+def _next(subject: dict) -> str:
     if subject["probe_out"]:
         return "one retry is running"
     if subject["retry_in"] is None:
@@ -135,7 +128,7 @@ def _next(subject: Subject) -> str:
     return "one retry is allowed now"
 
 
-def _unblock(subject: Subject, facts: Mapping[str, Any]) -> list[str]:
+def _unblock(subject: dict, facts: dict) -> list[str]:
     rule, whole = subject["rule"], len(subject["subject"]) < TEXT_MAX
     name = f"{rule}:{shown(subject['subject'])}" if whole else rule
     in_shell = "'" + name.replace("'", "'\\''") + "'"
@@ -148,7 +141,7 @@ def _unblock(subject: Subject, facts: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def open_in_others(found: list[Subject]) -> str:
+def open_in_others(found: list[dict]) -> str:
     """One line about the open ones among the circuits of the project's other sessions; "" when there are none."""
     live = [subject for subject in found if subject["state"] != CLOSED]
     if not live:
@@ -158,12 +151,12 @@ def open_in_others(found: list[Subject]) -> str:
     return f"Open in other sessions of this project: {len(live)} ({named}{more})"
 
 
-def _seen(entry: Mapping[str, Any]) -> bool:
+def _seen(entry: dict) -> bool:
     """Whether a rule is shown without --all."""
     return entry["state"] != CLOSED or any(entry[key] for key in ("trips", "warned_at", "would_have_opened"))
 
 
-def _rule(name: str, entry: Mapping[str, Any]) -> str:
+def _rule(name: str, entry: dict) -> str:
     if not entry["enabled"]:
         return f"  {name:<17} off"
     limit = "" if entry["threshold"] is None else f"threshold {entry['threshold']}"
@@ -173,7 +166,7 @@ def _rule(name: str, entry: Mapping[str, Any]) -> str:
     return f"  {mark} {name:<17} {entry['action']:<8} {limit:<14} trips {entry['trips']}{would}"
 
 
-def _rest(facts: Mapping[str, Any]) -> list[str]:
+def _rest(facts: dict) -> list[str]:
     health, counts = facts["health"], facts["incidents"]
     switched_off = "" if facts["enabled"] else " (switched off: `enabled` is false)"
     lines = [
