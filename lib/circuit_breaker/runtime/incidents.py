@@ -15,9 +15,6 @@ from circuit_breaker.words.sentences import cause, why
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
-
-    Row = dict[str, Any]  # an incident as it stands in the log
 
 
 VERSION = 1
@@ -47,7 +44,7 @@ def record(
     config: Config,
     prompt: str = "",
     call: str = "",
-) -> list[Row]:
+) -> list[dict]:
     """Append incidents to the log, one JSON object a line, and to the spool for your collector. -> the incidents.
 
     Never raises: the decision counts even on a full disk. A warning that comes with a trip or stop of the same circuit is left out.
@@ -78,16 +75,16 @@ def _try(done: str, act: Callable[[], None]) -> None:
         error_log.note(f"incident not {done}: {error}")
 
 
-def _append(where: Places, rows: list[Row]) -> None:
+def _append(where: Places, rows: list[dict]) -> None:
     files.make_folder(where.home)
     files.append(f"{where.home}/{INCIDENTS}", _lines(rows))
 
 
-def _lines(rows: list[Row]) -> bytes:
+def _lines(rows: list[dict]) -> bytes:
     return b"".join([json.dump(row) + b"\n" for row in rows])
 
 
-def _spool(where: Places, rows: list[Row]) -> None:
+def _spool(where: Places, rows: list[dict]) -> None:
     """Add incidents to R/export/spool.jsonl, which `export otlp` sends. Raises OSError, also if it is full."""
     path = where.runtime + SPOOL
     files.make_folder(where.runtime, where.runtime + "/export")
@@ -107,7 +104,7 @@ def send(where: Places) -> None:
         detached.start_detached([sys.executable, ROOT + "/plugin", "export", "otlp"])
 
 
-def _row(session: str, transition: Transition, keyword: str) -> Row:
+def _row(session: str, transition: Transition, keyword: str) -> dict:
     return {
         "t": round(transition.at, 3),
         "event": transition.event,
@@ -147,7 +144,7 @@ def _published(path: str) -> int:
         return 0
 
 
-def as_object(circuit: Circuit) -> dict[str, Any]:
+def as_object(circuit: Circuit) -> dict:
     """A circuit as an object for other programs; keys as in `status --json`."""
     return {
         "circuit": circuit.name,
@@ -164,7 +161,7 @@ def as_object(circuit: Circuit) -> dict[str, Any]:
     }
 
 
-def live_circuits(where: Places) -> list[dict[str, Any]]:
+def live_circuits(where: Places) -> list[dict]:
     """The circuits that are not CLOSED in the armed sessions of this home."""
     found = []
     for name in sorted(store.armed_sessions(where, SESSIONS_MAX)):

@@ -13,7 +13,7 @@ from circuit_breaker.runtime.home import Places, slug
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable
 
     from circuit_breaker.breaker.service_down import Contact
 
@@ -88,14 +88,14 @@ def _contacted(where: Places, contact: Contact, config: Config, now: float) -> t
     return _change(where, contact.kind, contact.name, lambda service: contacted(service, *known))
 
 
-def down(where: Places, projects: Container[str] | None = None) -> dict[str, Service]:
+def down(where: Places, projects: set[str] | None = None) -> dict[str, Service]:
     """The MCP servers of these projects (None: of all) that are down now, by the paths of their files. Files that cannot be read are
     left out."""
     found = {path: one for path, one in _all(where).items() if one and one.live and one.kind == MCP}
     return {path: one for path, one in found.items() if projects is None or one.project in projects}
 
 
-def forget(where: Places, which: str, projects: Container[str] | None) -> list[Service]:
+def forget(where: Places, which: str, projects: set[str] | None) -> list[Service]:
     """Your reset: close the servers of these projects (None: of all) that `which` names ("": all). -> what they were."""
     closed = {path: one for path, one in down(where, projects).items() if which in ("", one.name, RULE)}
     for path in closed:

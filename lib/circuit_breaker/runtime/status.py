@@ -25,10 +25,7 @@ from circuit_breaker.words.status import not_reset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
-    from typing import Any, Optional
-
-    Projects = Optional[Container[str]]
+    from collections.abc import Iterable
 
 
 RANK = {CLOSED: 0, HALF_OPEN: 1, OPEN: 2}
@@ -77,16 +74,14 @@ def places_of(one: Kept, where: Places) -> Places:
     return where.elsewhere(one.session.home or where.home, one.session.project or where.project)
 
 
-def mark_ended(kept: Iterable[Kept], env: Mapping[str, str], now: float) -> None:
+def mark_ended(kept: Iterable[Kept], env: home.Environment, now: float) -> None:
     """Set `ended` of each session (see claude_folder.has_ended)."""
     running = claude_folder.listed_sessions(env)
     for one in kept:
         one.ended = claude_folder.has_ended(one.name, one.seen, running, now)
 
 
-def collect(
-    where: Places, config: Config, now: float, kept: list[Kept], projects: Projects
-) -> dict[str, Any]:
+def collect(where: Places, config: Config, now: float, kept: list[Kept], projects: set[str] | None) -> dict:
     """The object of `status --json` without "memory" and "protection": circuits by rule, bypass, incidents, health.
 
     `kept`: its sessions; `projects`: those whose services it shows, None for all.
@@ -117,9 +112,9 @@ def collect(
     }
 
 
-def circuits(kept: Iterable[Kept], now: float) -> list[dict[str, Any]]:
+def circuits(kept: Iterable[Kept], now: float) -> list[dict]:
     """The circuits of these sessions, as `collect` shows them."""
-    found: list[dict[str, Any]] = []
+    found: list[dict] = []
     for one in kept:
         whose = {
             "session": one.name,
@@ -143,9 +138,7 @@ def cannot_block(where: Places, config: Config) -> tuple[str, str]:
     return "", ""
 
 
-def _rule(
-    config: Config, name: str, found: list[dict[str, Any]], tallies: list[dict[str, dict[str, float]]]
-) -> dict[str, Any]:
+def _rule(config: Config, name: str, found: list[dict], tallies: list[dict[str, dict[str, float]]]) -> dict:
     """A rule's settings, its circuits among those that were found, and what it has done."""
     rule = config.circuit_breakers[name]
     subjects = [one for one in found if one["rule"] == name]
@@ -164,7 +157,7 @@ def _rule(
     }
 
 
-def _subject(circuit: Circuit, now: float) -> dict[str, Any]:
+def _subject(circuit: Circuit, now: float) -> dict:
     facts = incidents.as_object(circuit)
     waiting = circuit.live and circuit.retry_at is not None
     return {
@@ -199,7 +192,7 @@ def _lines(log: str) -> list[bytes]:
         return []
 
 
-def _health(where: Places, config: Config) -> dict[str, Any]:
+def _health(where: Places, config: Config) -> dict:
     errors = [*_lines(where.errors + ".1"), *_lines(where.errors)]
     last = errors[-1] if errors else b""
     return {
@@ -212,7 +205,7 @@ def _health(where: Places, config: Config) -> dict[str, Any]:
 
 
 def reset_circuits(
-    where: Places, kept: Iterable[Kept], which: str, projects: Projects
+    where: Places, kept: Iterable[Kept], which: str, projects: set[str] | None
 ) -> tuple[list[tuple[str, Kept | str]], list[str]]:
     """Close the circuits that `which` names ("": all) in the `kept` sessions, each under its own rules, and of the services of
     `projects` (None: of all); recorded.
@@ -267,7 +260,7 @@ def _reset_lane(
     return store.amend(where, session_id, agent, decide)
 
 
-def only_circuit(facts: dict[str, Any], which: str | None) -> dict[str, Any] | None:
+def only_circuit(facts: dict, which: str | None) -> dict | None:
     """The facts of one rule (its name) or circuit (RULE:SUBJECT) only, without `which` of all; None if there is none."""
     if not which:
         return facts

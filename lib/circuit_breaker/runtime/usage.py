@@ -13,7 +13,6 @@ from circuit_breaker.runtime.protocol import Payload
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
     Usage = list[int]  # in the order of FIELDS
 
@@ -56,7 +55,7 @@ def charge(lane: Lane, transitions: list[Transition], payload: Payload, limited:
             lane.read = Position(offset=files.size_of(path))
 
 
-def of_row(row: dict[str, Any]) -> tuple[str, Usage] | None:
+def of_row(row: dict) -> tuple[str, Usage] | None:
     """(message id, usage) of a transcript's row; None for other rows.
 
     A message without an id has that of its request, or of its row.
@@ -134,12 +133,12 @@ def last_calls(path: str, count: int) -> Usage:
     return [sum(counts) for counts in zip(NO_TOKENS, *messages.values())]
 
 
-def _call_ids(row: dict[str, Any]) -> list[str]:
+def _call_ids(row: dict) -> list[str]:
     blocks = [json.only(dict, block) for block in json.only(list, row["message"].get("content"))]
     return [str(block.get("id")) for block in blocks if block.get("type") == "tool_use"]
 
 
-def _usages(lines: list[bytes]) -> Iterator[tuple[dict[str, Any], str, Usage]]:
+def _usages(lines: list[bytes]) -> Iterator[tuple[dict, str, Usage]]:
     """(row, message id, usage) of each line that has a usage."""
     for line in lines:
         row = json.object_of(line) if b'"usage"' in line else {}
