@@ -182,7 +182,7 @@ def _edited(path: Path) -> Iterator[dict[str, Any]]:
         yield document
         disk.replace_file(path, jsontext.edited(data, document), 0o600)
     where = places_here()
-    failed = frozen.thaw(where, session_names(where))
+    failed = [why for name in session_names(where) if (why := frozen.thaw(where, name))]
     if failed:
         raise Refusal(f"{path} was changed, but not in use yet in {listed(failed, 3)}. Try again.")
 

@@ -13,10 +13,6 @@ from circuit_breaker.breaker.model import MAIN
 from circuit_breaker.runtime import files, home, store
 from circuit_breaker.runtime.home import Places
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 
 def rules(where: Places, session_id: str, current: Config) -> Config:
     """The configuration of an armed session: the one in its memory, or `current` if there is none."""
@@ -49,14 +45,12 @@ def _said(where: Places) -> dict[str, object]:
     return opinion(home.configuration(where, {}))
 
 
-def thaw(where: Places, names: Iterable[str]) -> list[str]:
-    """Make the sessions with these names use the present config files from their next event on. -> why some do not."""
-    failed = []
-    for name in names:
-        session = store.glance(where, name, store.SESSION_FILE, Session)
+def thaw(where: Places, name: str) -> str:
+    """Make a session use the present config files from its next event on. -> why it does not, or ""."""
+    session = store.glance(where, name, store.SESSION_FILE, Session)
+    try:
         if session is not None and session.frozen:
-            try:
-                store.amend(where, name, MAIN, lambda session, lane: (session.but(frozen={}), lane, None))
-            except OSError as error:  # go on with the other sessions
-                failed.append(f"session {name} ({files.reason(error)})")
-    return failed
+            store.amend(where, name, MAIN, lambda session, lane: (session.but(frozen={}), lane, None))
+    except OSError as error:
+        return f"session {name} ({files.reason(error)})"
+    return ""
