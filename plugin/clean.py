@@ -9,7 +9,6 @@ import re
 import sys
 import time
 from tarfile import TarInfo
-from typing import Any
 
 from report import past
 from shared import Refusal, answer, how_to_call, places_here, progress, say
@@ -81,7 +80,7 @@ def _counts(gone: list[TarInfo]) -> dict[str, int]:
     return {"files": len(gone), "bytes": sum(one.size for one in gone)}
 
 
-def _table(facts: dict[str, Any], now: float) -> list[str]:
+def _table(facts: dict, now: float) -> list[str]:
     """By kind: what is there, what would be archived, and when Claude Code itself removes it."""
     what = f"{texts.size(facts['bytes'])} in {texts.number(facts['files'], 'file')}"
     lines = [
@@ -99,11 +98,11 @@ def _table(facts: dict[str, Any], now: float) -> list[str]:
     return lines
 
 
-def _sizes(rows: list[dict[str, Any]]) -> str:
+def _sizes(rows: list[dict]) -> str:
     return ", ".join(f"{texts.printable(row['name'])} {texts.size(row['bytes'])}" for row in rows)
 
 
-def _stays(facts: dict[str, Any]) -> list[str]:
+def _stays(facts: dict) -> list[str]:
     """What stays of the chosen kinds, and why."""
     parts = [
         f"{row['reason']}: {texts.number(row['files'], 'file')}, {texts.size(row['bytes'])}"
@@ -136,7 +135,7 @@ class _Run:
         self.wish = _wish(args, self.folder, self.now)
         self.place = f"{self.where.runtime}/archives/{OF_CLEAN}"
         self.errors: list[str] = []
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[dict] = []
 
     def look(self) -> None:
         installed = claude_code.installed_versions(self.folder)
@@ -175,7 +174,7 @@ class _Run:
             self.fail(sentence)
         return 0
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict:
         """The survey and the selection, for --json."""
         facts, chosen = disk_usage.claude_code_facts(self.found, self.where.project), self.chosen
         measured = [row for row in facts["kinds"] if row["name"] not in kinds.KINDS]
@@ -276,7 +275,7 @@ class _Run:
             self.fail(f"{kind}: nothing was deleted")
         return agreed
 
-    def done(self, kind: str, gone: list[TarInfo], left: list[str], archive: dict[str, Any]) -> None:
+    def done(self, kind: str, gone: list[TarInfo], left: list[str], archive: dict) -> None:
         counts = _counts(gone)
         self.rows.append({"kind": kind, **counts, **archive, "left": left})
         what = texts.files(*counts.values())

@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
 from host import Called, Host, hooks_of
 from shared import ROOT, Refusal, how_to_call, run_program, say
@@ -93,7 +93,7 @@ class _Session:
         self._call("Edit", given, lambda: (False, said), f"edit total.py: {old} becomes {new}", "done")
 
     def _call(
-        self, tool: str, given: dict[str, Any], run: Callable[[], tuple[bool, str]], what: str, outcome: str
+        self, tool: str, given: dict, run: Callable[[], tuple[bool, str]], what: str, outcome: str
     ) -> Called:
         called = self.host.call(tool, given, run)
         self.number += 1

@@ -8,8 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import incidents
 from operate import chosen_sessions
@@ -171,7 +170,7 @@ class _Traced(Rerun):
         self.steps: list[Step] = []
         self.keys: set[str] = set()
 
-    def feed(self, fields: dict[str, Any]) -> None:
+    def feed(self, fields: dict) -> None:
         """Process one payload and record what it added to the lane's evidence."""
         if self.over:
             return
@@ -194,7 +193,7 @@ class _Traced(Rerun):
         circuit = self.lanes[self.lane].circuits.get(self.circuit)
         return circuit.count if circuit else 0
 
-    def _trace(self, lane: Lane, batch: dict[str, Any], n: int, cwd: str, grown: bool) -> None:
+    def _trace(self, lane: Lane, batch: dict, n: int, cwd: str, grown: bool) -> None:
         """grown: what the gate never saw, and so could not deny, was counted by the open circuit."""
         made = {one.key: one for one in lane.recent if one.n > n}
         rule = self.circuit.partition(":")[0]
@@ -213,7 +212,7 @@ class _Traced(Rerun):
             self.steps.append(Step(at, labels.label(tool, given), outcome, keys, own, other))
 
 
-def _counted(rule: str, counts: Counts, any_form: bool, keys: Mapping[str, Any]) -> str:
+def _counted(rule: str, counts: Counts, any_form: bool, keys: dict) -> str:
     """What a call of the circuit itself counted as."""
     if rule == "tool_failure" and any_form:
         return f"counts: failure {counts.in_any_form} of {keys['family_open']}"
@@ -237,7 +236,7 @@ def _counts(lane: Lane, key: str, family: str, config: Config) -> Counts:
 # --- A call that has not been made
 
 
-def _call(args: argparse.Namespace, where: home.Places, config: Config, given: dict[str, Any]) -> int:
+def _call(args: argparse.Namespace, where: home.Places, config: Config, given: dict) -> int:
     tool, kept = args.tool, remembered(where)
     kept = chosen_sessions(args, where, kept)[0] if args.session else status.of_project(kept, where)
     if not kept:

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterable
 from shlex import quote
-from typing import Any
 
 from shared import Refusal, answer, how_to_call, moment, places_here, progress
 
@@ -47,7 +46,7 @@ def _planned(where: home.Places, config: Config, now: float, session: str) -> sw
     return sweeping.Report(steps=steps, unreadable=[text for plan in plans for text in plan.unreadable])
 
 
-def _row(step: Action) -> dict[str, Any]:
+def _row(step: Action) -> dict:
     archive = f"{step.into}.gz" if step.into else None
     return {"do": step.do, "file": step.name, "reason": step.reason, "bytes": step.size, "archive": archive}
 
@@ -128,7 +127,7 @@ def _list(args: argparse.Namespace, where: home.Places, found: Iterable[Archive]
     return 0
 
 
-def _row_of_archive(archive: Archive) -> dict[str, Any]:
+def _row_of_archive(archive: Archive) -> dict:
     row = {
         "archive": archive.name,
         "file": f"{archive.home}/{archive.original}",
@@ -140,7 +139,7 @@ def _row_of_archive(archive: Archive) -> dict[str, Any]:
     }
     if archive.folder != OF_CLEAN:
         return row
-    about: dict[str, Any] = {"kind": archive.base, "folder": "", "files": 0, "bytes": 0}
+    about: dict = {"kind": archive.base, "folder": "", "files": 0, "bytes": 0}
     try:
         about.update(tarball.summary(archive.path))
     except OSError as error:

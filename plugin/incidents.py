@@ -12,7 +12,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import operate
 from shared import Refusal, answer, moment, places_here, progress, remembered, with_tilde
@@ -40,7 +40,7 @@ class Incident(NamedTuple):
 
     t: float
     home: str
-    row: dict[str, Any]
+    row: dict
     event: str
     circuit: str
     session: str
@@ -119,7 +119,7 @@ def _follow(args: argparse.Namespace, found: list[Incident]) -> int:
         found = matching(args, max(args.since, last - SLACK), args.session) or found
 
 
-def _as_json(one: Incident) -> dict[str, Any]:
+def _as_json(one: Incident) -> dict:
     kept = {key: value for key, value in one.row.items() if not isinstance(value, (list, dict))}
     kept = {key: printable_line(value) if isinstance(value, str) else value for key, value in kept.items()}
     texts = {key: getattr(one, key) or None for key in TEXTS}

@@ -6,7 +6,6 @@ import argparse
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from doctor import doctor
 from install import bundle, purge, receipt, scopes
@@ -76,7 +75,7 @@ def _preview(plan: Plan, names: list[str]) -> str:
     return diff + "\n".join([title, *(f"  {name}" for name in names), "Nothing was changed."])
 
 
-def _facts(plan: Plan) -> dict[str, Any]:
+def _facts(plan: Plan) -> dict:
     """What an installation did, for --json."""
     return {
         **plan.facts(dry_run=False),

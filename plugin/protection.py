@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from shlex import quote
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from host import Groups, Host, hooks_of
 from install import bundle, scopes, settings
@@ -41,9 +41,7 @@ class Way(NamedTuple):
     fix: str = ""
 
 
-def protection_of(
-    where: home.Places, config: Config, kept: Iterable[status.Kept], now: float
-) -> dict[str, Any]:
+def protection_of(where: home.Places, config: Config, kept: Iterable[status.Kept], now: float) -> dict:
     """`protection` of `status --json`: whether protected, how or why not, and the command that fixes it."""
     last = max(status.of_project(kept, where), key=lambda one: one.seen, default=None)
     how, (why, fix) = "", status.cannot_block(where, config)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Callable, TypeVar
+from typing import Callable, TypeVar
 
 from shared import Refusal, answer, moment, places_here, progress, say
 
@@ -36,8 +36,8 @@ class Totals:
         self.sessions: set[tuple[str, str]] = set()
         self.calls = self.denied = 0
         self.spent: usage.Usage = [*NO_TOKENS]
-        self.trips: list[dict[str, Any]] = []
-        self.warnings: list[dict[str, Any]] = []
+        self.trips: list[dict] = []
+        self.warnings: list[dict] = []
         self.broken: list[str] = []
         self.broken_lines = 0
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
-from typing import Any, Callable
+from typing import Callable
 
 import protection
 from install import disk, scopes
@@ -115,7 +115,7 @@ def findings_report(findings: list[Finding], shown: list[Finding]) -> str:
     return "\n".join([*map(_line, shown), f"doctor: {summary}"])
 
 
-def as_json(findings: list[Finding]) -> list[dict[str, Any]]:
+def as_json(findings: list[Finding]) -> list[dict]:
     """The findings for `--json`."""
     return [{"id": f.id, "level": f.level, "text": f.text, "fix": f.fix} for f in findings]
 

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from shared import ROOT, Refusal, places_here, version
 
@@ -70,7 +70,7 @@ class Plan:
     """
 
     scope: scopes.Scope
-    kept: dict[str, Any] | None = None
+    kept: dict | None = None
     changes: list[Change] = field(default_factory=list)  # in this order
     backups: dict[str, bytes] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -106,7 +106,7 @@ class Plan:
     def diff(self) -> str:
         return "".join(change.diff() for change in self.changes)
 
-    def facts(self, dry_run: bool) -> dict[str, Any]:
+    def facts(self, dry_run: bool) -> dict:
         """The plan for --json."""
         return {
             "dry_run": dry_run,
@@ -193,7 +193,7 @@ def other_copies(scope: scopes.Scope) -> list[tuple[str, str]]:
     ]
 
 
-def _registered(plan: Plan, old: dict[str, Any], ours: settings.Groups, options: Options) -> dict[str, Any]:
+def _registered(plan: Plan, old: dict, ours: settings.Groups, options: Options) -> dict:
     """Plan the change of the settings file. Returns the receipt's part about it. Raises Refusal if the file cannot be edited."""
     path = plan.scope.settings
     data = disk.read_through(path)
@@ -220,7 +220,7 @@ def _registered(plan: Plan, old: dict[str, Any], ours: settings.Groups, options:
     plan.change(path, data, after)
     now = disk.checksum(data)
     added = [rule for rule in rules if rule not in base.get("permissions", {}).get("deny", [])]
-    record: dict[str, Any] = {"registrations": ours, "deny": added, "made": merged.made}
+    record: dict = {"registrations": ours, "deny": added, "made": merged.made}
     record.update(was=now, after=disk.checksum(after))
     if now in (old["was"], old["after"]):
         # After an update or a kill, uninstall still restores what was there before the first installation.
@@ -228,7 +228,7 @@ def _registered(plan: Plan, old: dict[str, Any], ours: settings.Groups, options:
     return {**record, "before": disk.checksum(data if older or data is None else clean), "backup": name}
 
 
-def _placed_files(plan: Plan, old: dict[str, Any], options: Options) -> dict[str, Any]:
+def _placed_files(plan: Plan, old: dict, options: Options) -> dict:
     """Plan our files outside the folder. Returns the receipt's part about them."""
     kept = {}
     for name, path in plan.scope.placed.items():
@@ -255,7 +255,7 @@ def _placed_files(plan: Plan, old: dict[str, Any], options: Options) -> dict[str
     return kept
 
 
-def _without_older(text: bytes | None, kept: dict[str, Any]) -> bytes | None:
+def _without_older(text: bytes | None, kept: dict) -> bytes | None:
     """A text without the section that an older installation put into git's exclude file, if the receipt lists one."""
     return OLDER_EXCLUSION.removed(text) if kept.get("exclude") else text
 
@@ -281,7 +281,7 @@ def plan_removal(scope: scopes.Scope, all_of_it: bool) -> Plan:
     return plan
 
 
-def _unregistered(plan: Plan, record: dict[str, Any]) -> bool:
+def _unregistered(plan: Plan, record: dict) -> bool:
     """Plan the change of the settings file. True if it becomes, or still is, what it was before, byte for byte."""
     path, before = plan.scope.settings, record["before"]
     data = disk.read_through(path)
@@ -312,7 +312,7 @@ def _unregistered(plan: Plan, record: dict[str, Any]) -> bool:
     return identical
 
 
-def _remove_placed(plan: Plan, name: str, path: Path, record: dict[str, Any], all_of_it: bool) -> None:
+def _remove_placed(plan: Plan, name: str, path: Path, record: dict, all_of_it: bool) -> None:
     """Plan to remove a file of ours. An edited command is backed up; another edited file stays, and a .gitignore that is still needed."""
     data = disk.read_through(path)
     if data is None:
@@ -334,7 +334,7 @@ def _remove_placed(plan: Plan, name: str, path: Path, record: dict[str, Any], al
 # --- Which installation is there
 
 
-def receipt_of(scope: scopes.Scope) -> dict[str, Any] | None:
+def receipt_of(scope: scopes.Scope) -> dict | None:
     """The receipt of the installation of `scope`, made anew from our names, checksums and lines if it is lost; None if there is no
     trace of one. Raises Refusal for one of another scope, OSError."""
     root = scope.root
@@ -361,7 +361,7 @@ def receipt_of(scope: scopes.Scope) -> dict[str, Any] | None:
     return kept
 
 
-def _settings_of(scope: scopes.Scope) -> dict[str, Any]:
+def _settings_of(scope: scopes.Scope) -> dict:
     """What the settings file of the scope says; {} if it cannot be read."""
     try:
         return settings.settings_of(disk.read_through(scope.settings))

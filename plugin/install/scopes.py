@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from shared import places_here, run_program
 
@@ -53,7 +53,7 @@ class Source(NamedTuple):
 
     label: str
     path: Path
-    document: dict[str, Any]
+    document: dict
     problem: str
 
     @property

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from circuit_breaker.cleaning.kinds import LONGEST, project_folder
 from circuit_breaker.identity import labels
@@ -26,7 +25,7 @@ class Call:
 
     __slots__ = ("change", "ended", "id", "input", "kind", "lane", "session", "size", "t", "tool", "turn")
 
-    def __init__(self, session: PastSession, record: Mapping[str, Any], turn: int) -> None:
+    def __init__(self, session: PastSession, record: dict, turn: int) -> None:
         self.session = session
         self.id = str(record.get("tool_use_id", ""))
         self.tool, self.input = str(record.get("tool_name", "")), record.get("tool_input")
@@ -58,7 +57,7 @@ class Call:
         """The characters of its result, as often as the context carried them."""
         return self.size * max(1, self.turns)
 
-    def finish(self, record: Mapping[str, Any]) -> None:
+    def finish(self, record: dict) -> None:
         event = record["hook_event_name"]
         text = only(str, record.get("tool_response", record.get("error", "")))
         self.ended, self.size = max(self.t, record["t"]), len(text)
@@ -79,7 +78,7 @@ class PastSession:
         self._begun: set[tuple[str, object]] = set()
         self._open: dict[str, Call] = {}
 
-    def take(self, record: Mapping[str, Any]) -> None:
+    def take(self, record: dict) -> None:
         event, lane = record["hook_event_name"], record.get("agent_id") or ""
         self.project = self.project or str(record.get("cwd") or "")
         if event == "UserPromptSubmit":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
 
 from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import Config
@@ -54,8 +53,8 @@ class Rerun:
         self.name, self.config, self.enforce, self.fault = name, config, enforce, fault
         self.session, self.lanes = Session(), defaultdict[str, Lane](Lane)
         self.project = ""
-        self.trips: list[dict[str, Any]] = []
-        self.warnings: list[dict[str, Any]] = []
+        self.trips: list[dict] = []
+        self.warnings: list[dict] = []
         self.denied = self.calls = 0
         self.spent = [*model.NO_TOKENS]
         self._requests, self._turns = Requests(), Turns()
@@ -131,7 +130,7 @@ class Rerun:
         self._unread[agent or ""] = plus(self._unread.get(agent or "", []), more)
 
     def _note(self, transition: Transition, event: int) -> None:
-        entry: dict[str, Any] = {
+        entry: dict = {
             "session": self.name,
             "agent": transition.lane or None,
             "rule": transition.rule,

@@ -7,14 +7,13 @@ only the text of a result shows whether a tool failed or the call was refused (s
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from circuit_breaker.breaker.model import DENIED, INVALID, NO_TOKENS
 from circuit_breaker.identity.errors import is_your_no
 from circuit_breaker.runtime import usage
 from circuit_breaker.runtime.protocol import CANCELLED, is_machine_row, outcome_by_text, response_text
 
-Recorded = dict[str, Any]
+Recorded = dict
 REQUEST, INTERRUPTED, COMPACTED = "Request", "Interrupted", "Compacted"  # records that are not hook events
 _INTERRUPTED = "[Request interrupted by user"
 _OURS = ("Circuit breaker", "Blocked by circuit-breaker")  # a hook's reason alone, up to 2.1.197
