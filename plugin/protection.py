@@ -49,7 +49,7 @@ def protection_of(where: home.Places, config: Config, kept: Iterable[status.Kept
         sources = scopes.chain(Path(where.project))
         found = ways(where, sources)
         how, why, fix = _registered(where, sources, found)
-        if why and last and now - last.seen < LIVE and last.seen > _changed(where, env, sources, found):
+        if why and last and now - last.seen < LIVE and last.seen > _changed(where, sources, found):
             how, why, fix = f"session {last.name[: words.ID]} only, as its hooks run", "", ""
     if last and not why:
         how += f"; hooks last ran {ago(now - last.seen)} in session {last.name[: words.ID]}"
@@ -67,13 +67,11 @@ def ago(seconds: float) -> str:
     return f"{seconds:.0f} s ago"
 
 
-def _changed(
-    where: home.Places, env: Mapping[str, str], sources: list[scopes.Source], found: list[Way]
-) -> float:
+def _changed(where: home.Places, sources: list[scopes.Source], found: list[Way]) -> float:
     """When a settings file or a copy of the plugin was last changed or removed: hooks that ran before that prove nothing."""
     paths = [*(source.path for source in sources), Path(where.project, ".claude")]
     with contextlib.suppress(OSError):  # no HOME
-        above = Path(packages.data_folder(env)).parent
+        above = Path(packages.data_folder()).parent
         paths.append(above if above.is_dir() or str(above.parent) == where.your_home else above.parent)
     for root in {way.root for way in found} - {Path()}:
         names = [root / name for name in bundle.names_below(root)]
