@@ -367,3 +367,22 @@ def test_flaky_test_stays_one_over_a_compaction():
     stream.send(Compacted())
     for _ in range(4):
         assert stream.bash("python a.py", "3 passed").verdict == ALLOW
+
+
+def test_count_without_end_is_told_alone_and_not_beside_other_calls():
+    for alone in (True, False):
+        stream = Stream()
+        for n in range(22):
+            beside = [] if alone else [("Read", {"file_path": f"/p/{n}"}, f"{n} is x", OK)]
+            stream.turn([("Bash", {"command": "./status"}, f"{n} jobs done", OK), *beside])
+        assert bool(stream.said) is alone
+
+
+@pytest.mark.parametrize("between", [[], ["touch a"]])
+def test_failing_look_is_a_poll_from_the_first_only_if_nothing_was_done_since_the_wait(between):
+    stream = Stream()
+    for line in ("sleep 5", *between):
+        stream.bash(line)
+    for _ in range(3):
+        stream.bash("kubectl get pod x", "Exit code 1\nError from server: x is broken", fails=True)
+    assert stream.states() == ({"tool_failure:Bash kubectl get pod": OPEN} if between else {})

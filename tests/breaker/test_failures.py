@@ -695,7 +695,9 @@ def test_pushing_to_a_busy_branch_is_work_as_long_as_each_pull_brings_commits():
     stream = Stream()
     for i in range(6):
         stream.bash("git push", pushed("main", "(fetch first)"), fails=True)
-        stream.bash("git pull --rebase", f"   5d6e7f{i}..5d6e7f{i + 1}  main -> origin/main\nSuccessfully rebased.")
+        stream.bash(
+            "git pull --rebase", f"   5d6e7f{i}..5d6e7f{i + 1}  main -> origin/main\nSuccessfully rebased."
+        )
     assert said(stream) == []
     for _ in range(3):
         stream.bash("git push", pushed("main", "(fetch first)"), fails=True)
@@ -1218,3 +1220,11 @@ def test_a_build_that_succeeds_behind_a_preparation_that_complains_is_no_failure
         stream.call("Edit", {"file_path": "/p/a.c", "old_string": f"a{n}", "new_string": f"b{n}"}, "ok")
         stream.bash(line, f"{complaint}\ncc -o app a.c")
     assert stream.said == []
+
+
+def test_two_errors_of_an_act_in_turn_are_a_run_of_neither():
+    stream = Stream()
+    for n in range(12):
+        error = "the lamp is broken" if n % 2 else "no such colour"
+        stream.call("mcp__lamp__set_colour", {"n": n, "colour": n * 7}, error, FAILED)
+    assert [told for told in stream.transitions if told.rule == "tool_failure"] == []

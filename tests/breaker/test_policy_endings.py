@@ -233,3 +233,11 @@ def test_no_turn_is_stopped_before_its_warning_could_be_read():
         stream.send(Compacted())
         stream.stop()
     assert stream.bash("tool6", "Exit code 1\nthe same error", fails=True).verdict == WARN
+
+
+def test_after_a_stopped_turn_hammering_is_counted_anew():
+    stream = Stream()
+    for _ in range(3):
+        stream.bash("make test", "Exit code 2\nboom", fails=True)
+    ended = [stream.bash("make test").verdict == STOP for _ in range(15)]
+    assert [n for n, stopped in enumerate(ended, 1) if stopped] == [5, 10, 15]

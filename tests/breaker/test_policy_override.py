@@ -492,3 +492,18 @@ def test_searches_of_a_tool_that_the_rule_leaves_out_do_not_count():
     for i in range(20):
         stream.call("Grep", {"pattern": f"x{i}"}, "No matches found")
     assert stream.said == []
+
+
+def test_too_many_calls_to_a_service_are_told_once_under_the_action_warn():
+    stream = Stream(circuit_breakers={"external_api": {"action": "warn"}}, pace=1.0)
+    assert [n for n, verdict in enumerate(fetches(stream, 20), 1) if verdict != ALLOW] == [11]
+
+
+def test_each_good_probe_but_the_last_is_on_record_with_its_number():
+    stream = opened(half_open_successes=3)
+    for _ in range(3):
+        stream.now += 100
+        stream.bash("make test", "all is well")
+    probes = [probe.facts for probe in stream.events("probe") if probe.reason == "good_probe"]
+    assert probes == [{"good": 1}, {"good": 2}]
+    assert [closed.reason for closed in stream.events("close")] == ["new_result"]

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from streams import Stream
 
 from circuit_breaker.breaker.model import (
+    ALLOW,
     DENIED,
+    DENY,
     FAILED,
     HALF_OPEN,
     INTERRUPTED,
@@ -17,6 +19,7 @@ from circuit_breaker.breaker.model import (
     OK,
     OPEN,
     OURS,
+    Ask,
     Outcome,
     Reported,
 )
@@ -255,3 +258,13 @@ def test_a_process_that_looked_at_the_clock_before_the_probe_is_no_second_probe(
     service, wait = may_call(service, "probe", 30, STEPS, 1000.0)
     assert wait == 0.0
     assert may_call(service, "other", 30, STEPS, 999.9)[1] == pytest.approx(30)
+
+
+def test_your_bypass_lets_a_call_to_a_service_that_is_down_go_through():
+    circuit = Service(subject="db").but(state=OPEN, retry_at=1e12)
+    stream = Stream()
+    for bypass, verdict in ((False, DENY), (True, ALLOW)):
+        stream.prompt(bypass=bypass)
+        asked = Ask(id=f"c{bypass}", tool="mcp__db__q", input={}, down=circuit, prompt=stream.session.prompt)
+        assert stream.send(asked).verdict == verdict
+    assert [passed.subject for passed in stream.events("bypass")][-1:] == ["db"]

@@ -226,7 +226,9 @@ def test_a_program_of_the_project_that_fails_until_something_is_done_is_a_poll(c
     assert trips(play([call], rounds=20)) != []
 
 
-@pytest.mark.parametrize("command", ["sleep 20; npm run e2e", "sleep 20; ./deploy.sh", "sleep 20; make check"])
+@pytest.mark.parametrize(
+    "command", ["sleep 20; npm run e2e", "sleep 20; ./deploy.sh", "sleep 20; make check"]
+)
 def test_what_acts_and_fails_after_a_wait_is_no_poll_though_it_names_a_state(command):
     assert len(trips(play([fails(command, "Exit code 1\nserver not ready")], rounds=4))) == 1
 

@@ -376,7 +376,12 @@ def test_what_a_call_changes(tool: str, given: dict[str, Any], level: int) -> No
         ("mcp__stripe__retrieve_customer", {}, "No such customer: 'cus_7'", True),
         ("mcp__stripe__create_invoice", {}, "No such customer: 'cus_7'", False),
         ("Bash", {"command": "aws ssm get-parameter --name /a"}, "Exit code 254\n(ParameterNotFound)", True),
-        ("Bash", {"command": "gsutil ls gs://b/a/"}, "Exit code 1\nOne or more URLs matched no objects.", True),
+        (
+            "Bash",
+            {"command": "gsutil ls gs://b/a/"},
+            "Exit code 1\nOne or more URLs matched no objects.",
+            True,
+        ),
         ("Bash", {"command": "npm ls lodash"}, "Exit code 1\nshop@1.0.0 /p\n└── (empty)", True),
         ("Bash", {"command": "git log --foo"}, "Exit code 2\nerror: no such option: --foo", False),
         ("WebFetch", {}, "Request failed with status code 401", True),

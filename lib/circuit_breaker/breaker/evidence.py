@@ -11,7 +11,14 @@ from __future__ import annotations
 from circuit_breaker.breaker import memory
 from circuit_breaker.breaker.memory import FLAKY, Lane, Past, SameShape, Session, Streak
 from circuit_breaker.breaker.model import DENIED, FAILED, FAILURES, INVALID, LAUNCHED, OK, SILENT, Outcome
-from circuit_breaker.breaker.outcomes import command_written, label_of, look_at, may_await, only_waits, steps_on
+from circuit_breaker.breaker.outcomes import (
+    command_written,
+    label_of,
+    look_at,
+    may_await,
+    only_waits,
+    steps_on,
+)
 from circuit_breaker.identity import acts, calls, errors, line_numbers, looks, results
 from circuit_breaker.identity.keys import PICTURE, digest
 from circuit_breaker.shell import reading, waits
@@ -128,7 +135,9 @@ def _hides_failure(lane: Lane, outcome: Outcome) -> bool:
 
 def leads_on(lane: Lane, outcome: Outcome) -> bool:
     """Whether a call steps to a commit or migration that the lane has not seen: by its result, or by its key if it prints nothing."""
-    if not steps_on(outcome.tool, outcome.input) or (outcome.kind != OK and errors.says_unreached(outcome.text)):
+    if not steps_on(outcome.tool, outcome.input) or (
+        outcome.kind != OK and errors.says_unreached(outcome.text)
+    ):
         return False
     if outcome.empty:
         return all(r.key != outcome.key for r in lane.recent)

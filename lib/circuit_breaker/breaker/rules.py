@@ -10,7 +10,7 @@ from __future__ import annotations
 from circuit_breaker.breaker import cycles, evidence, memory, model
 from circuit_breaker.breaker.context import Work
 from circuit_breaker.breaker.memory import Lane, Past, Streak
-from circuit_breaker.breaker.model import FAILED, FAILURES, INVALID, OK, OR, STOP, TRIP, WARN, Outcome, Signal
+from circuit_breaker.breaker.model import FAILED, INVALID, OK, OR, STOP, TRIP, WARN, Outcome, Signal
 from circuit_breaker.breaker.outcomes import clip_of, complaint_of, label_of, look_at, may_await, only_waits
 from circuit_breaker.identity import acts, labels
 from circuit_breaker.identity.calls import schedules, service
@@ -70,7 +70,7 @@ def tool_failure(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signal]
 
 
 def _same_call(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> Signal | None:
-    if outcome.kind not in FAILURES or outcome.poll:
+    if outcome.poll:
         return None
     in_window = failures_in_window(streak, lane.turn, rule)
     stubborn = 0 < rule["threshold_with_progress"] <= streak.same_errors
@@ -294,7 +294,7 @@ def failing_streak(work: Work, outcomes: Outcomes, rule: Rule) -> Iterator[Signa
     """Turns in a row in which every call failed; turns in a row of searches that found nothing."""
     lane, last, empty = work.lane, outcomes[-1], rule["empty_searches"]
     yield from _failing_turns(lane, last, rule)
-    if empty and lane.empties in (empty, 2 * empty) and evidence.searched_in_vain(outcomes):
+    if lane.empties in (empty, 2 * empty) and evidence.searched_in_vain(outcomes):
         searches = {"subject": "empty searches", "keys": [], "form": ["empty"]}
         yield signal_of(last, "failing_streak", lane.empties, wants=WARN, **searches)
 
