@@ -386,3 +386,14 @@ def test_failing_look_is_a_poll_from_the_first_only_if_nothing_was_done_since_th
     for _ in range(3):
         stream.bash("kubectl get pod x", "Exit code 1\nError from server: x is broken", fails=True)
     assert stream.states() == ({"tool_failure:Bash kubectl get pod": OPEN} if between else {})
+
+
+def test_look_that_shows_what_it_showed_before_is_no_news_of_an_act():
+    stream = Stream()
+    stream.call("Read", {"file_path": "/p/lamp.md"}, "how to switch it on")
+    stream.call("mcp__lamp__get_state", {}, "off")
+    for n in range(7):
+        stream.call("mcp__lamp__switch_on", {"lamp": 1}, "ok")
+        if n % 2:
+            stream.call("mcp__lamp__get_state", {}, "off")
+    assert stream.states() == {"repeated_call:mcp__lamp__switch_on": OPEN}

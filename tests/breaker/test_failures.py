@@ -1228,3 +1228,12 @@ def test_two_errors_of_an_act_in_turn_are_a_run_of_neither():
         error = "the lamp is broken" if n % 2 else "no such colour"
         stream.call("mcp__lamp__set_colour", {"n": n, "colour": n * 7}, error, FAILED)
     assert [told for told in stream.transitions if told.rule == "tool_failure"] == []
+
+
+def test_two_forms_of_an_attempt_in_turn_are_blocked_together_at_the_sixth():
+    stream = Stream()
+    for n in range(6):
+        stream.bash(
+            "pytest t.py" if n % 2 else "pytest -x t.py", "Exit code 1\nE   ValueError: boom", fails=True
+        )
+    assert "tool_failure:Bash pytest t.py (any form)" in stream.states()

@@ -507,3 +507,16 @@ def test_each_good_probe_but_the_last_is_on_record_with_its_number():
     probes = [probe.facts for probe in stream.events("probe") if probe.reason == "good_probe"]
     assert probes == [{"good": 1}, {"good": 2}]
     assert [closed.reason for closed in stream.events("close")] == ["new_result"]
+
+
+def test_without_a_number_at_which_agents_are_blocked_none_is():
+    stream = Stream(circuit_breakers={"agent_spawn": {"block_at": 0}})
+    assert {stream.ask("Agent", {"prompt": f"part {n}"})[1].verdict for n in range(150)} == {ALLOW, WARN}
+
+
+def test_an_open_circuit_counts_what_turns_cost_since():
+    stream = opened()
+    for _ in range(2):
+        stream.send(Turn(spent=[1, 2, 30, 4], cwd="/p", prompt=stream.session.prompt))
+    [circuit] = stream.lanes[""].circuits.values()
+    assert circuit.tokens == [2, 4, 60, 8]

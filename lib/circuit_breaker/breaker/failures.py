@@ -133,7 +133,7 @@ def _end_run(lane: Lane, family: Family | None) -> None:
 def _note_failure(lane: Lane, outcome: Outcome) -> None:
     family = lane.families.pop(outcome.family, None) or Family()
     last = next(reversed(lane.families), "")  # each failure ends the run before it, so no other has a run
-    if last and lane.families[last].count:
+    if last:
         lane.families[last] = lane.families[last].but(count=0, lines={}, marks=[])
     tried = outcome.tried
     edited = tried.edits and outcome.first
