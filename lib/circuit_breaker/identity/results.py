@@ -42,8 +42,9 @@ _LEVELS = frozenset(
 _NAMED_ENDPOINT = "external connectivity on endpoint "  # docker: by the name that it made up for a container
 _LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
 _MEASURING = (
-    "/perf/|perf.|perf_|_perf|measure|latency|throughput|loadtest|load_test|load-test|uuidgen|openssl rand|%{time|timeit"
-    "|explain analyze|EXPLAIN ANALYZE|EXPLAIN (ANALYZE|Measure-Command|bench|hyperfine|wrk |perf |k6 |oha |vegeta|iperf|fio "
+    "/perf/|perf.|perf_|_perf|measure|latency|throughput|loadtest|load_test|load-test|%{time|timeit|speedtest"
+    "|uuidgen|uuid4|npx uuid|randomUUID|randomBytes|urandom|random/uuid|gen-random|openssl rand|secrets.token|rails secret|auth secret"
+    "|wg genkey|pwgen|npx nanoid|explain analyze|EXPLAIN ANALYZE|EXPLAIN (ANALYZE|Measure-Command|bench|hyperfine|wrk |perf |k6 |oha |vegeta|iperf|fio "
 ).split("|")
 _STATISTICS = ("p50", "p90", "p95", "p99", "median", "stddev", "std dev", " ± ", "ns/op", "percentile")
 _STATISTICS_MAX = 1500  # characters at the end of an output
