@@ -108,7 +108,8 @@ def _last(where: home.Places, config: Config, session: str) -> int:
     stops = [one for one in found if one.event in incidents.STOPS]
     if not stops:
         whose = f"session {session}" if session else "this project"
-        raise Refusal(f"nothing was blocked in {whose} yet. `incidents` lists all projects.")
+        there = "" if session else "; to explain one, add --session ID"
+        raise Refusal(f"nothing was blocked in {whose} yet. `incidents` lists all projects{there}.")
     last = stops[-1]
     rule = last.circuit.partition(":")[0]
     did = {"trip": "was blocked", "ending": "stopped the turn", "asked": "was asked about"}

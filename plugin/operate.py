@@ -118,7 +118,7 @@ def reset(args: argparse.Namespace) -> int:
     closed, failed = collected.reset_circuits(where, counted, args.circuit or "", projects)
     progress.end()
     if args.circuit and not closed and not failed:
-        raise Refusal(f"No open circuit is called {args.circuit}; `status` lists them.")
+        raise Refusal(f"no open circuit is called {args.circuit}; `status` lists them.")
     for name, one in closed:
         print(f"Reset to CLOSED: {plain(name)} ({_whose(one)})")
     reset_sessions = [one.session for _, one in closed if isinstance(one, collected.Kept)]

@@ -66,6 +66,7 @@ def notes(text):
 def test_nothing_was_blocked_and_no_session_is_kept(person):
     done = plugin(person, "explain", "--last")
     assert done.returncode == 1 and "nothing was blocked in this project" in done.stderr
+    assert "to explain one, add --session ID" in done.stderr
     done = plugin(person, "explain", "Bash", '{"command": "ls"}')
     assert done.returncode == 1 and "no session of this project is remembered" in done.stderr
 

@@ -141,7 +141,7 @@ def test_reset_closes_on_record_and_a_second_one_says_there_is_nothing(env):
     assert [json.loads(line)["event"] for line in log] == ["trip", "reset"]
     assert not os.listdir(Path(env["CIRCUIT_BREAKER_HOME"], "armed"))
     again = run(env, "reset", "--circuit", "tool_failure:Bash make test")
-    assert again.returncode == 1 and "No open circuit" in again.stderr
+    assert again.returncode == 1 and "no open circuit" in again.stderr
     assert run(env, "reset", "--all").returncode == 0
 
 

@@ -60,7 +60,7 @@ def test_circuit_is_named_as_status_shows_it_with_or_without_quotes(command, fai
     name = name[name.index("tool_failure:") :].partition("  ")[0].rstrip(" \u2014-")
     shown = command("circuit-status", f"--circuit {quote}{name}{quote} --plain")
     assert "OPEN" in shown and "Usage" not in shown
-    assert "Reset to CLOSED: " in command("reset-circuit", f"--circuit {quote}{name}{quote}"), name
+    assert "Reset to CLOSED: " in command("reset-circuit", f"--circuit={quote}{name}{quote}"), name
 
 
 def test_what_is_open_in_other_sessions_of_the_project_is_one_line(command, fail):

@@ -98,8 +98,8 @@ ADVICE = {
     "another tool for this.{left}",
     "invalid waits": "Claude Code never runs a wait like this one. Wait in the background (run_in_background), with Monitor, or with "
     "one short sleep before the next look.{left}",
-    "invalid": "Sending it again cannot work. Read the file (or the tool's parameters) again and copy the exact text "
-    "from what you see, or reach the goal another way.{left}",
+    "invalid": "Sending it again cannot work. Check the tool's name and parameters; to edit, read the file again and copy the exact "
+    "text from what you see. Or reach the goal another way.{left}",
     "tool_failure opened asks": f"The user is asked before this call runs again; other calls still work. {_READ_ERROR}",
     "tool_failure opened": f"This call is now blocked for a while; other calls still work. {_READ_ERROR}",
     "tool_failure family": "Other options, pipes or wrappers do not change what it does. Read the error and what it names, and change "
