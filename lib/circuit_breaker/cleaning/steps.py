@@ -107,7 +107,7 @@ def finish_removals(place: str, used: InUse, on_bytes: OnBytes) -> tuple[list[Ta
     Returns (files that were removed, errors)."""
     removed: list[TarInfo] = []
     errors: list[str] = []
-    for scrap, _ in sweep.scraps(place):
+    for scrap in sweep.scraps(place):
         files.remove(scrap)
     for mark, name, info in list(disk.listing(place)):
         if not name.endswith(MARK) or not stat.S_ISREG(info.st_mode):

@@ -12,12 +12,6 @@ from circuit_breaker.janitor.retention import NEVER, OF_CLEAN, Action, Archive, 
 from circuit_breaker.runtime import claude_folder, files, store
 from circuit_breaker.runtime.home import safe_name
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from os import stat_result
-
-
 READ_MOST = 1 << 20  # bytes read at a session start itself: ten milliseconds of JSON
 MOST_CUTS = 20  # session files rewritten at a session start itself: each waits for the disk
 LARGEST = 1 << 28  # bytes; a larger session file is not read to be shortened
@@ -76,7 +70,7 @@ def survey_home(sweep: Sweep) -> None:
         if sweep.most == NEVER:
             ours += ["sessions", *(f"sessions/{name}" for name in sweep.memories)]
     for inner in ours:
-        for path, info in scraps(f"{folder}/{inner}"):
+        for path, info in scraps(f"{folder}/{inner}").items():
             sweep.scraps[path[len(folder) + 1 :]] = info
 
 
@@ -93,12 +87,14 @@ def archives_of(folder: str, most: float = NEVER) -> dict[str, Archive]:
     return found
 
 
-def scraps(folder: str) -> Iterator[tuple[str, stat_result]]:
-    """The temporary files that killed processes left in a folder of ours, with their `lstat` results."""
+def scraps(folder: str) -> dict[str, retention.Stat]:
+    """The temporary files that killed processes left in a folder of ours: path -> its `lstat` result."""
+    found = {}
     for path, name, info in disk.listing(folder):
         stem, process = retention.temporary(name)
         if stem and not claude_folder.alive(process):
-            yield path, info
+            found[path] = info
+    return found
 
 
 def count_lines(sweep: Sweep) -> None:
@@ -115,7 +111,7 @@ def count_lines(sweep: Sweep) -> None:
             sweep.lines[name] = data.count(b"\n") + (data[-1:] != b"\n")
 
 
-def _check_size(sweep: Sweep, infos: list[stat_result]) -> None:
+def _check_size(sweep: Sweep, infos: list[retention.Stat]) -> None:
     """Raise TooMany if these files have more bytes than a session start itself can read."""
     if sweep.most < NEVER and sum(info.st_size for info in infos) > READ_MOST:
         raise TooMany
