@@ -13,6 +13,7 @@ from circuit_breaker.breaker.model import (
     HALF_OPEN,
     LAUNCHED,
     MACHINE,
+    OK,
     OPEN,
     PERSON,
     STOP,
@@ -188,6 +189,17 @@ def test_a_refused_call_that_two_installations_ask_about_is_on_record_once(refus
         asked = Ask(id="twice", tool="Bash", input={}, refused=refused, prompt=stream.session.prompt)
         assert stream.send(asked).verdict == DENY
     assert len(stream.events("bypass_refused")) == 1
+
+
+def test_a_turn_stopped_for_calls_against_the_breaker_names_the_circuit_that_is_open():
+    stream = opened()
+    for number in range(5):
+        given = {"command": f"rm -r {number}"}
+        asked = Ask(id=f"r{number}", tool="Bash", input=given, refused="files", prompt=stream.session.prompt)
+        result = Result(id=asked.id, tool="Bash", input=given, kind=OK, text=said(stream.send(asked)))
+        decision = stream.send(Turn(results=[result], cwd="/p", prompt=stream.session.prompt))
+    assert decision.verdict == STOP
+    assert [ending.name for ending in stream.events("ending")] == ["tool_failure:Bash make test"]
 
 
 def probing(timeout=600_000):

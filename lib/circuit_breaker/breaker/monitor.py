@@ -230,7 +230,11 @@ def _count_denials(work: Work, outcomes: list[Outcome]) -> None:
         return
     lane.denials += len(names)
     if lane.denials >= work.config.deny_limit > 0:
-        rule, _, subject = names[0].partition(":")
+        live = [
+            circuit.name for circuit in work.circuits() if circuit.live
+        ]  # what the breaker is protected for
+        name = next((one for one in [*names, *live] if not one.startswith("protection:")), names[0])
+        rule, _, subject = name.partition(":")
         asked = Signal(rule=rule, subject=subject, count=lane.denials, calls=[*map(label_of, refused)])
         work.stop_turn(asked, "kept_asking")
         if work.stops():
