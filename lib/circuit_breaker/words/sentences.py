@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
+from circuit_breaker.breaker import model
 from circuit_breaker.breaker.model import CLOSED, FOR_YOU, HALF_OPEN, NO_TOKENS, OPEN
 from circuit_breaker.words.texts import PLUGIN
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from circuit_breaker.breaker.model import Notice, Signal, Transition
 
 MARKS = {
     OPEN: "\N{POLICE CARS REVOLVING LIGHT}",
@@ -196,7 +193,7 @@ SENTENCES = {
 }
 
 
-def cause(signal: Signal) -> str:
+def cause(signal: model.Signal) -> str:
     """What a rule saw, as a clause that follows the call's name in incidents, `status`, warnings and denials."""
     what = LIMITS.get(signal.subject, signal.subject)
     known = {"period": "several", "seconds": 60, "of": 0, **signal.facts, "what": what}
@@ -209,7 +206,7 @@ def _fitting(table: dict[str, str], *holds: str) -> str:
     return next(text for words, text in table.items() if {*holds}.issuperset(words.split()))
 
 
-def why(transition: Transition, keyword: str) -> str:
+def why(transition: model.Transition, keyword: str) -> str:
     """Why a recorded change happened, as a clause."""
     if not transition.reason:
         return cause(transition)
@@ -219,7 +216,7 @@ def why(transition: Transition, keyword: str) -> str:
     return text.format(keyword=keyword, count=transition.count, **transition.facts)
 
 
-def sentence_of(notice: Notice, keyword: str) -> str:
+def sentence_of(notice: model.Notice, keyword: str) -> str:
     """A notice as a paragraph: for Claude (warnings, denials, stopped subagents) or for you."""
     rule, reason, form, what = notice.rule, notice.reason, notice.form, cause(notice)
     called = notice.subject.removesuffix(" error") if "same_error" in form else notice.subject
@@ -259,14 +256,14 @@ def sentence_of(notice: Notice, keyword: str) -> str:
     return text.format_map(known)
 
 
-def _advice(notice: Notice, then: str) -> str:
+def _advice(notice: model.Notice, then: str) -> str:
     """What Claude should do next, and how often this can happen until the turn is stopped."""
     times = "once more" if notice.left == 1 else f"{notice.left} more times"
     stops = f" If this happens {times}, the turn will be stopped." if notice.left > 0 else ""
     return _fitting(ADVICE, notice.rule, *notice.form).format(left=stops, then=then)
 
 
-def _of_budget(notice: Notice) -> dict[str, object]:
+def _of_budget(notice: model.Notice) -> dict[str, object]:
     """What a sentence about a budget says besides: the share used, the tools called most and the tokens, the time without progress."""
     facts = notice.facts
     tools = ", ".join(f"{tool} {calls}" for tool, calls in facts.get("tools", ()))
