@@ -594,6 +594,31 @@ def test_a_test_that_fails_now_and_then_may_be_repeated_on_purpose_up_to_twenty_
     assert loops(stream) == ["repeated_call"]
 
 
+def test_what_is_set_up_anew_before_each_run_of_such_a_test_is_work_too():
+    stream = Stream()
+    for ended in "FPPFPPPPFP":
+        stream.bash("rm -f test.db")
+        stream.bash(
+            "pytest t.py", "1 passed" if ended == "P" else "Exit code 1\n1 failed", fails=ended == "F"
+        )
+    assert not stream.said
+    for _ in range(20):
+        stream.bash("rm -f test.db")
+        stream.bash("pytest t.py", "1 passed")
+    assert loops(stream) == ["call_cycle"]
+
+
+def test_what_is_called_in_a_row_beside_such_a_test_is_a_loop():
+    stream = Stream()
+    for ended in "PFP":
+        stream.bash(
+            "pytest t.py", "1 passed" if ended == "P" else "Exit code 1\n1 failed", fails=ended == "F"
+        )
+    for _ in range(4):
+        stream.bash("git status", "clean")
+    assert loops(stream) == ["repeated_call"]
+
+
 @pytest.mark.parametrize("between", ["an edit", "a command"])
 def test_a_test_that_was_repaired_is_not_one_that_fails_now_and_then(between):
     stream = Stream()
