@@ -1041,6 +1041,23 @@ def test_an_error_in_any_words_whose_exit_code_is_hidden_is_warned_about_at_the_
     assert said == [ALLOW] * 4 + [WARN] * 5 + [STOP]
 
 
+def test_the_same_text_written_before_each_run_is_no_new_edit():
+    error = "Error: Cannot find module 'pg'\nNode.js v22"
+    for written, warns in (("aaaa", True), ("abcd", False)):
+        stream = Stream()
+        for way, code in zip(("| tail -5", "| head -40", "|| true", "| cat"), written):
+            stream.bash(f"cat > /tmp/p.js <<'E'\n{code}()\nE\nnode /tmp/p.js {way}", error)
+        assert bool(stream.events("warning")) is warns
+
+
+def test_an_attempt_that_reaches_nothing_fails_alike_whichever_address_it_tried():
+    stream = Stream()
+    for i, way in enumerate(("", "-q", "2>&1 | tail -3", "|| true", "2>&1 | cat", "--debug")):
+        error = f"Error: Get https://registry.example/v2/: dial tcp 34.226.69.{100 + i}:443: i/o timeout"
+        stream.bash(f"skopeo copy a b {way}", error, fails="|" not in way)
+    assert len(stream.events("trip")) == 1
+
+
 def test_a_hidden_exit_code_between_ends_no_run_of_one_error():
     for between in (BUILD, "lib.c:3:1: error: y\nmake: *** [lib.o] Error 1"):
         stream = Stream()

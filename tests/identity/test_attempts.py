@@ -440,7 +440,7 @@ def test_what_only_looks_is_no_attempt(command):
 )
 def test_a_line_that_edits_and_runs_is_the_run_with_an_edit(command, edits):
     found = attempt_of("Bash", {"command": command}, "/p")
-    assert (found.key, found.edits) == (key("pytest t.py"), edits)
+    assert (found.key, bool(found.edits)) == (key("pytest t.py"), edits)
 
 
 @pytest.mark.parametrize(
@@ -466,6 +466,20 @@ def test_a_line_that_edits_and_runs_is_the_run_with_an_edit(command, edits):
 )
 def test_an_exit_code_is_hidden_by_what_comes_after(command, hidden):
     assert attempt_of("Bash", {"command": command}, "/p").hidden is hidden
+
+
+@pytest.mark.parametrize(
+    ("command", "shows"),
+    [
+        ("ssh h 'make x' > o.log 2>&1; tail -5 o.log", False),
+        ("bash -c 'make x' > o.log; cat o.log", False),
+        ("make x 2>&1 | tee o.log > /dev/null; tail o.log", False),
+        ("make x > o.log; tail other.log", True),
+        ("make x 2>&1 | tee o.log; cat notes.txt", True),
+    ],
+)
+def test_a_line_that_prints_what_its_attempt_wrote_shows_no_other_file(command, shows):
+    assert attempt_of("Bash", {"command": command}, "/p").shows is shows
 
 
 def test_the_label_names_the_program_and_what_it_is_given_and_no_secret():

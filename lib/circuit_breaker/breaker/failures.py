@@ -16,7 +16,7 @@ from circuit_breaker.shell import programs, shell_line
 
 FAMILY = "family:"  # prefix of an attempt's key, in memory and in circuits
 BESIDE = 4  # turns after a failing act in which a failing look is one beside it
-LINES_MAX = 96  # error lines of a family
+LINES_MAX, EDITS_MAX = 96, 8  # error lines and edits kept of a family
 _HIDES = "|;&\n`("  # a line hides an exit code only with one of these
 _PRINTS = ("$?", "${?}", "PIPESTATUS", "pipestatus", "LASTEXITCODE")  # and prints it only with one of these
 
@@ -136,9 +136,11 @@ def _note_failure(lane: Lane, outcome: Outcome) -> None:
     if last:
         lane.families[last] = lane.families[last].but(count=0, lines={}, marks=[])
     tried = outcome.tried
-    edited = tried.edits and outcome.first
+    edited = tried.edits and outcome.first and tried.edits not in family.edits
     if not family.count or edited or last_of(lane.progress, family.since) > family.n:
         family = family.but(since=outcome.n, lines={}, marks=[], varied=False)
+        if edited:
+            family.edits = [*family.edits[1 - EDITS_MAX :], tried.edits]
     else:
         family = family.but(varied=family.varied or family.call != outcome.key)
     if not family.lines or family.turn != lane.turn:  # failures in one turn count once

@@ -47,6 +47,7 @@ class Family(Record):
     error = ""  # what the last error complained about
     at_lines: list[int] = []  # and where
     same = 0  # times in a row with that error, with any changes in between
+    edits: list[str] = []  # keys of what its last lines wrote first
 
 
 class ErrorRun(Record):

@@ -226,9 +226,9 @@ class FailedAttempt(Record):
     """What a failed attempt of a shell call leaves to compare: the keys of its family, its error lines and its error."""
 
     family = label = error = ""
+    edits = ""  # key of what it writes before the attempt runs
     at_lines: list[int] = []
     lines: list[str] = []
-    edits = False  # it writes a file before the attempt runs
     silent = False  # its output says only that it failed
 
 

@@ -22,18 +22,18 @@ class Attempt:
     """The attempt of one line.
 
     `key`: of the family; `steps`: of those that succeed with it, the parts of `a && b` at the end; `told`: the exit code is theirs;
-    `words`: for its label; `hidden`: the line's exit code may come from another command; `edits`: it writes a file before the attempt
-    runs; `only_edits`: it does nothing else; `shows`: it also prints files; `aim`: its test selectors; `values`: values of its options
+    `words`: for its label; `hidden`: the line's exit code may come from another command; `edits`: key of what it writes before the
+    attempt runs; `only_edits`: it does nothing else; `shows`: it also prints files; `aim`: its test selectors; `values`: values of its options
     and variables; `exits`: (text before, text after) each exit code that it prints; `said`: what else it prints itself; `beside`: the
     programs that the line runs besides.
     """
 
     def __init__(self, command: str, directory: str) -> None:
         self.command, self.directory = command, directory
-        self.key = self.aim = ""
+        self.key = self.aim = self.edits = ""
         self.steps: list[str] = []
         self.words: list[str] = []
-        self.told = self.hidden = self.edits = self.only_edits = self.shows = False
+        self.told = self.hidden = self.only_edits = self.shows = False
         self.values: set[str] = set()
         self.exits: list[tuple[str, str]] = []
         self.said: tuple[str, ...] = ()
@@ -51,6 +51,7 @@ class _Part:
         self.segment, self.directory, self.joint, self.piped = segment, directory, joint, piped
         self.name = self.home = self.shown = ""
         self.rest: list[str] = []
+        self.written = segment.targets  # also by what runs it
         self.reads = False
         self.hides = False  # its runner (`find -exec`, `script`) exits with 0 even if it fails
 
@@ -73,9 +74,11 @@ def attempt_of(tool: str, tool_input: object, cwd: str = "") -> Attempt | None:
     after = [part.joint for part in parts[parts.index(real[0]) :]]
     turned = any(part.hides or part.segment.words[:1] == ["!"] for part in real)
     found.hidden = turned or after[-1] == "&" or not {*after[:-1]} <= {"", "&&"}
-    found.edits = any(_edits(part) for part in parts if part not in real)
+    edits = [part.segment for part in parts if part not in real and _edits(part)]
+    found.edits = digest(repr([(edit.text, edit.given) for edit in edits])) if edits else ""
     found.only_edits = all(_edits(part) for part in real)
-    targets = {target for part in real for target in part.segment.targets}
+    copies = [part.rest for part in parts if part.piped and part.name in ("tee", "tee-object")]
+    targets = {target for written in (*copies, *[part.written for part in real]) for target in written}
     found.shows = any(_shows_files(part, targets) for part in parts)
     found.exits = _printed_exits(parts, real)
     found.beside = frozenset(_names_beside([part for part in parts if part not in real]))
@@ -133,6 +136,7 @@ def _parts(kept: list[shell_line.Segment], directory: str, depth: int = 0) -> li
                 first.given = first.given or segment.given
             within = _parts(line, f"@{place}" if place else directory, depth + 1)
             for each in within:
+                each.written = each.written + segment.targets
                 each.home = f"{place} {each.home}" if place else each.home
                 each.hides = each.hides or segment.words[at].rpartition("/")[2] == "script"
             if within:

@@ -89,7 +89,7 @@ def error_keys(kind: str, text: str, tool_input: object = None) -> tuple[str, st
         lambda line: _without_names(_without_size(_without_given(_without_step(line)), sizes), names), lines
     )
     if says_unreached(text):
-        lines = _each(lambda line: _without_hosts(line, texts), lines)
+        lines = _each(lambda line: without_hosts(line, texts), lines)
     tail = [text[READ_MAX:], _measured([*lines, text[READ_MAX:]])]
     blinded = results.blind("\n".join(lines + tail))
     key = _key_of(kind, blinded)
@@ -133,7 +133,7 @@ def _without_name(word: str, names: list[str]) -> str:
     return f"{head}=_" if sign and value in names else word
 
 
-def _without_hosts(line: str, texts: list[str]) -> str:
+def without_hosts(line: str, texts: list[str]) -> str:
     """`connect ETIMEDOUT 104.16.1.34:443` without an address that the call did not name: a service has several, in any order."""
     words = line.split(" ")
     for i, word in enumerate(words):

@@ -125,6 +125,8 @@ def shared_lines(attempt: attempts.Attempt, text: str, last: bool = True) -> lis
         found = [line for line in lines if _has_any(line.lower(), _ERRORISH)]
         found = found or lines[-1:] * last
     found = found[:FOUND_MAX] + found[FOUND_MAX:][-FOUND_MAX:]
+    if errors.says_unreached(text):
+        found = [errors.without_hosts(line, [attempt.command]) for line in found]
     strong, weak = [], []
     for line in results.blind("\n".join(found)).split("\n"):
         line = _without_command(attempt, line)

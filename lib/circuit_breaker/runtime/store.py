@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Decide = Callable[[Session, Lane], tuple[Session, Lane, Item]]
 
 
-VERSION = 20  # goes up whenever what a record holds changes: what carries our checksum is trusted
+VERSION = 21  # goes up whenever what a record holds changes: what carries our checksum is trusted
 MEMORY_MAX = 1 << 16  # bytes of a memory file
 MAIN_FILE, AGENT_PREFIX, SESSION_FILE, LOCK_FILE = "main.json", "agent-", "session.json", "lock"
 
