@@ -300,6 +300,20 @@ def test_a_long_error_is_told_by_the_last_line_that_says_what_failed(ending):
     assert error_clip(bare, {}) == "Exit code 2 … make: *** [a] Error 1"
 
 
+def test_the_fault_is_told_where_its_place_or_a_stack_follows_it():
+    note = "a.c:1:20: note: each undeclared identifier is reported only once for each function it appears in"
+    c = f"gcc -c a.c\na.c: In function 'main':\na.c:1:20: error: 'x' undeclared\n{note}\nmake: *** [Makefile:2: all] Error 1"
+    assert error_clip(f"Exit code 2\n{c}", {}) == "Exit code 2 … a.c:1:20: error: 'x' undeclared"
+    stack = "    at Module._compile (node:internal/modules/cjs/loader:1554:14)\n" * 5
+    js = f"/p/p.js:2\nfoo();\n^\nReferenceError: foo is not defined\n{stack}\nNode.js v20.20.2"
+    assert error_clip(f"Exit code 1\n{js}", {}) == "Exit code 1 … ReferenceError: foo is not defined"
+    rule = "-" * 70
+    unit = f"{rule}\nTraceback (most recent call last):\nAssertionError: 2 != 5\n\n{rule}\nRan 1 test\n\nFAILED (failures=1)"
+    assert error_clip(f"Exit code 1\nF\n{unit}", {}) == "Exit code 1 … AssertionError: 2 != 5"
+    boom = "Exit code 1\nerror: first\n" + "more of it\n" * 20 + "the disk of the database is gone"
+    assert error_clip(boom, {}) == "Exit code 1 … the disk of the database is gone"
+
+
 def test_an_edit_that_missed_leaves_no_content_of_the_file():
     old = "def charge(card):\n    stripe.key = live_mode\n    return 1"
     error = f"<tool_use_error>String to replace not found in file.\nString: {old}</tool_use_error>"

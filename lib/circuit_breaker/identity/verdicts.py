@@ -19,6 +19,7 @@ FOUND_MAX = 96  # error lines at either end that are read for these, since gener
 WEAK = "~"  # prefix of a line that is too general to connect two failures by itself
 TOLD_MIN = 4  # lines beside its verdict with which a failure is more than that: jest ends with three that say nothing
 HEAD_MAX = 60  # characters of the error's first line in its clip
+LINES_NEAR = 60  # lines at its end among which the other one is sought
 _LINE_MAX = 400  # characters of a line that are looked at
 _DRESS = " \t=-*_#>|│╷╵├└─━┃⎯❯»"  # decoration at either end of a line
 
@@ -147,9 +148,23 @@ def error_clip(text: str, tool_input: object) -> str:
     text = "\n".join(lines)
     if len(lines) < 3 or len(text) < CLIP_MAX:
         return clip(text, CLIP_MAX, tool_input)
-    last = next((line for line in reversed(lines[1:]) if not _is_general(line)), "")
-    last = last if any(word in last.lower() for word in _ERRORISH) else lines[-1]
-    return f"{clip(lines[0], HEAD_MAX, tool_input)} … {clip(last, CLIP_MAX - HEAD_MAX, tool_input)}"
+    return (
+        f"{clip(lines[0], HEAD_MAX, tool_input)} … {clip(_telling(lines), CLIP_MAX - HEAD_MAX, tool_input)}"
+    )
+
+
+def _telling(lines: list[str]) -> str:
+    """The last of an error's lines, or if that says nothing (a count, `make: *** Error 1`, `Node.js v20`) the last that names a failure."""
+    if _tells(lines[-1]):
+        return lines[-1]
+    told = [line for line in reversed(lines[-LINES_NEAR:]) if _tells(line)]
+    forms = (line for line in told if _line_class(line) == "form")
+    others = (line for line in told if any(word in line.lower() for word in _ERRORISH))
+    return next(forms, "") or next(others, lines[-1])
+
+
+def _tells(line: str) -> bool:
+    return not _is_general(line) and _line_class(line) != "failures"
 
 
 def _names_place(line: str) -> bool:
