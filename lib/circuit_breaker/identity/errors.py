@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuit_breaker.identity import calls, keys, line_numbers, mcp_names, results
+from circuit_breaker.identity import calls, keys, line_numbers, looks, results
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,14 +15,13 @@ _MISSES = (
     "not found|notfound|no such |nosuch|does not exist|doesn't exist|404|403|429|too large|maxcontentlength|exceeds maximum"
     "|exceeds the maximum|no matches|matched no |no files found|cannot find|can't find|could not find|couldn't find|could not be found"
     "|cannot read binary|is a directory|eisdir|enoent|not a directory|could not resolve to a|(empty)"
-    "|no results|no content|no transcript|no record|could not retrieve|not available|is disabled|unknown "
+    "|no results|no content|no transcript|no record|could not retrieve|not available|is disabled|unknown |unable to find|is empty"
 ).split("|")
 _NOT_RUN = (  # no look at all
     "spawn|command not found|no such tool|no such command|no such option|no such method|unknown tool|unknown command|unknown option"
     "|unknown flag|unknown shorthand|unknown argument|unknown method|unknown parameter|unknown field"
 ).split("|")
 _TURNED_AWAY = ("status code 4", "status code 999")  # a site that shows its pages to people only
-_NO_VALUES = ("", "null", "false", "0", "[]", "{}", "none")  # with which `jq -e` and the like say no
 # Words of a line that compares a value with a limit, and how a test runner's own lines begin.
 _LIMITS = "less than|greater than|at most |at least |exceed|budget|too slow|too large|<=|>=".split("|")
 _RUNNERS_MARKS = tuple("✓✔√✕×✘✗✖●❯>⎯─│|")
@@ -281,18 +280,18 @@ def is_your_no(text: str) -> bool:
 def says_nothing(text: str) -> bool:
     """Whether a failing command's output says only that it failed, or that it took too long: two such failures may have other reasons."""
     said = results.without_exit_code(text).strip()
-    return said in _NO_VALUES or ("\n" not in said and "timed out after " in said)
+    return not said or ("\n" not in said and "timed out after " in said)
 
 
 def is_lookup_miss(tool: str, tool_input: object, text: str) -> bool:
     """Whether a reading call failed only because there was nothing to read, or too much. Such errors are no sign of a loop."""
-    start = text[:600].lower().replace("_", " ")  # channel_not_found
+    said = results.without_exit_code(text[:600]).strip().lower()
+    answers = tool in calls.SHELLS and len(said.split()) < 2  # `inactive`, `null`
+    start = said.replace("_", " ")  # channel_not_found
     misses = [*_MISSES, *_TURNED_AWAY] if tool in calls.FETCHERS else _MISSES
-    if not any(miss in start for miss in misses):
+    if not answers and not start.startswith("no ") and not any(miss in start for miss in misses):
         return False
-    if start.startswith("exit code 127") or any(sign in start for sign in _NOT_RUN):
+    if text.startswith("Exit code 127") or any(sign in start for sign in _NOT_RUN):
         return False  # it is the program that is missing
-    looks = tool in calls.SHELLS or tool.startswith("mcp__")
-    downloads = looks and bool(calls.urls_of(tool, tool_input))
-    reads = tool in calls.LOOKUPS or mcp_names.is_reading_tool(tool, tool_input)
-    return reads or downloads or (looks and not calls.change_level(tool, tool_input))
+    downloads = (tool in calls.SHELLS or tool.startswith("mcp__")) and bool(calls.urls_of(tool, tool_input))
+    return downloads or looks.look_of(tool, tool_input) != looks.NOTHING
