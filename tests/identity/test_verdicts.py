@@ -358,6 +358,8 @@ PAIRS = [
     ("pytest t.py | tail -1", "1 failed in 0.02s", "pytest t.py | tail -1", "1 failed in 0.03s", True),
     ("pytest t.py -k a", FULL, "pytest t.py -k b", OTHER, False),
     ("pytest t.py >/dev/null", "Exit code 1", "pytest -q t.py >/dev/null", "Exit code 1", True),
+    ("pkg-config --exists gtk3", "Exit code 1", "pkg-config --exists gtk4", "Exit code 1", False),
+    ("deploy --try 1", "Exit code 1", "deploy --try 2", "Exit code 1", True),
     (
         "deploy --try 1",
         "Exit code 1\ndeploy: try 1: connection refused",

@@ -132,7 +132,9 @@ def shared_lines(attempt: attempts.Attempt, text: str, last: bool = True) -> lis
     for line in results.blind("\n".join(found)).split("\n"):
         line = _without_command(attempt, line)
         if _is_general(line):
-            weak.append(WEAK + digest(f"{attempt.aim} {line}")[:8])
+            # where nothing is printed, what was asked is all there is
+            told = line or sorted(value for value in attempt.values if not value.isdigit())
+            weak.append(WEAK + digest(f"{attempt.aim} {told}")[:8])
             continue
         for told in (line, _without_values(attempt, line)):
             told = told.replace(": error: ", ": ", 1).strip(_DRESS + "❌")  # xcpretty's form of it
