@@ -20,6 +20,7 @@ from shared import answer, places_here, short
 from circuit_breaker.breaker.layers import build
 from circuit_breaker.replay import calibration, recording
 from circuit_breaker.replay.calibration import GOOD, STOPPED, TRIPPED, UNFINISHED, PastPrompt, Prompts
+from circuit_breaker.words.texts import number
 
 BAR = 40  # columns of the longest bar
 # bounds in the histogram
@@ -48,7 +49,7 @@ def calibrate(args: argparse.Namespace) -> int:
     if enough:
         return 0
     print(
-        f"calibrate: {learned.good} good prompts were found ({learned.left_out}), and a risk of {_percent(args.risk)} "
+        f"calibrate: {number(learned.good, 'good prompt')} found ({learned.left_out}); a risk of {_percent(args.risk)} "
         f"needs at least {learned.needed}. No limit was learned. Name more folders, or work on and try again later.",
         file=sys.stderr,
     )
@@ -82,7 +83,7 @@ def past_prompts(groups: list[list[Path]]) -> list[PastPrompt]:
 
 def _text(learned: Learned) -> str:
     share = _percent(learned.risk)
-    lines = [f"Learned from {learned.good} good prompts ({learned.left_out}), risk {share}."]
+    lines = [f"Learned from {number(learned.good, 'good prompt')} ({learned.left_out}), risk {share}."]
     for key, what in KEYS.items():
         limit, found = learned.limits[key], learned.values[key]
         if limit is None:

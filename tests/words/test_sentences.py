@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from streams import Stream, said
 
 from circuit_breaker.breaker import model
 from circuit_breaker.breaker.config import RULES
@@ -134,3 +135,28 @@ def test_what_is_said_fits_what_happened(
 ) -> None:
     notice = Notice(kind=kind, rule=rule, subject="Bash x", count=count, **more)
     assert read in sentences.sentence_of(notice, "SUDO")
+
+
+# What pytest prints by default of the failure in the README.
+PYTEST = """Exit code 1
+============================= test session starts ==============================
+collected 1 item
+
+tests/test_total.py F                                                    [100%]
+
+=================================== FAILURES ===================================
+    def test_total():
+>       assert total([2, 3]) == 5
+E       assert 2 == 5
+=========================== short test summary info ============================
+FAILED tests/test_total.py::test_total - assert 2 == 5
+============================== 1 failed in 0.13s ==============================="""
+
+
+def test_readme_shows_what_claude_reads():
+    stream = Stream()
+    for _ in range(3):
+        stream.bash("pytest tests/test_total.py", PYTEST, fails=True)
+    denied = said(stream.ask("Bash", {"command": "pytest tests/test_total.py"})[1])
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
+    assert denied in " ".join(readme.split())
