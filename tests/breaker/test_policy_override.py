@@ -532,3 +532,15 @@ def test_an_open_circuit_counts_what_turns_cost_since():
         stream.send(Turn(spent=[1, 2, 30, 4], cwd="/p", prompt=stream.session.prompt))
     [circuit] = stream.lanes[""].circuits.values()
     assert circuit.tokens == [2, 4, 60, 8]
+
+
+def test_only_a_change_that_is_new_since_the_loop_began_earns_an_early_probe():
+    stream = Stream()
+    for content in "ABAB":
+        stream.bash("make", "Exit code 2\nno rule", fails=True)
+        stream.call("Write", {"file_path": "/p/a", "content": content}, "ok")
+    stream.bash("make", "Exit code 2\nno rule", fails=True)
+    assert stream.states() == {"tool_failure:Bash make": OPEN}
+    for content, verdict in (("A", DENY), ("B", DENY), ("C", ALLOW)):
+        stream.call("Write", {"file_path": "/p/a", "content": content}, "ok")
+        assert stream.ask("Bash", {"command": "make"})[1].verdict == verdict
