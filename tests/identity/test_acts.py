@@ -86,6 +86,7 @@ ADDS_NOT = [
     "echo x | tee f",
     "cat f",
     "sed -n 's/a/b/p' f",
+    "sed 'i # generated' f",
     "pytest >> log.txt",
     "npm test 2>&1 | tee -a log",
     "git commit -am x",

@@ -13,6 +13,7 @@ from circuit_breaker.identity.attempts import attempt_of
 SAID = [
     ("yarn build | tail", 'error Command "build" not found.', "failed"),
     ("yarn build | tail", "error Command is a type here", ""),
+    ("npx jest | tail", "✓ a.c:2: error: is shown (3 ms)", ""),
     ("mkdir out; make | tail", "mkdir: cannot create directory 'out': File exists\ncc -o app a.c", ""),
     (
         "rm a.o; make | tail",
@@ -380,6 +381,13 @@ PAIRS = [
         "tool --bar=3",
         "Exit code 2\nerror: unknown option `--bar`",
         True,
+    ),
+    (
+        "MODE=fast make",
+        "Exit code 2\nerror: fast is broken",
+        "MODE=slow make",
+        "Exit code 2\nerror: slow is broken",
+        False,
     ),
     ("tool a", "Exit code 2\nerror: disk full", "tool a", "Exit code 2\nerror: no network", False),
     (

@@ -422,9 +422,7 @@ def _takes_word(option: str, word: str, before: list[str]) -> bool:
     """Whether `word` is probably the value of the option before it; `before`: the operands so far."""
     if option in programs.AIMED or option in programs.KEPT or option in programs.VALUED:
         return True
-    if word.startswith("/dev/tty") or (
-        word[:1].isdigit() and word.rstrip("smhd%").replace(".", "").isdigit()
-    ):
+    if word.startswith("/dev/tty") or word.rstrip("smhd%").replace(".", "").isdigit():
         return True
     if option in programs.FLAGS or option.startswith("--no-"):
         return False

@@ -76,7 +76,7 @@ def error_keys(kind: str, text: str, tool_input: object = None) -> tuple[str, st
     """
     texts = keys.texts_in(tool_input)[0]
     for given in texts if kind == DENIED else ():  # a refusal may name what is refused
-        text = text.replace(given, "") if given else text
+        text = text.replace(given, "")
     before, sign, rest = text.partition("\nYou sent (first ")
     if sign:  # of an input that is no JSON
         text = before + rest[max(rest.find("\nCommon causes"), 0) :]
