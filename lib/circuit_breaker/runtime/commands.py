@@ -17,10 +17,8 @@ OPTIONS = ("--memory", "--json", "--plain", "--all")
 
 def command_reply(payload: Payload, where: Places, config: Config, env: home.Environment, now: float) -> str:
     """The answer to a slash command; "" if the command is not ours."""
-    name, words = (
-        payload.command.rpartition(":")[2],
-        payload.arguments.replace("--circuit=", "--circuit ", 1).split(),
-    )
+    name = payload.command.rpartition(":")[2]
+    words = payload.arguments.replace("--circuit=", "--circuit ", 1).split()
     if name == "circuit-status":
         return _status(words, payload.session, where, config, env, now)
     if name == "reset-circuit":

@@ -304,9 +304,10 @@ def spoken(hook: str, text: str) -> dict[str, object]:
     """The answer of a hook that only speaks to you. A command then makes no request to the model, a session keeps its settings."""
     if hook == "janitor":
         return {"systemMessage": text}
-    quiet = {"hookEventName": "UserPromptExpansion", "suppressOriginalPrompt": True}
-    return {
-        "decision": "block",
-        "reason": text,
-        **({"hookSpecificOutput": quiet} if hook == "command" else {}),
-    }
+    answer: dict[str, object] = {"decision": "block", "reason": text}
+    if hook == "command":
+        answer["hookSpecificOutput"] = {
+            "hookEventName": "UserPromptExpansion",
+            "suppressOriginalPrompt": True,
+        }
+    return answer
