@@ -21,7 +21,7 @@ from typing import Any
 import incidents
 from incidents import Incident
 from install.bundle import pip_install
-from shared import ROOT, Refusal, how_to_call, places_here, version
+from shared import ROOT, Refusal, how_to_call, places_here, progress, version
 
 from circuit_breaker.runtime import files, home, packages
 from circuit_breaker.runtime.json import object_in, only
@@ -51,7 +51,9 @@ def export(args: argparse.Namespace) -> int:
     packages_folder = f"{where.runtime}/packages/otlp-{sys.version_info[0]}.{sys.version_info[1]}"
     if args.install:
         files.make_folder(where.runtime)
+        progress(f"installing with pip (at most {PIP_SECONDS} s) ...", at_once=True)
         why = pip_install(ROOT / LOCK, Path(packages_folder), PIP_SECONDS)
+        progress.end()
         if why:
             raise Refusal(f"the packages could not be installed: {why}")
         print(f"Installed the OpenTelemetry packages into {packages_folder}")
@@ -63,7 +65,8 @@ def export(args: argparse.Namespace) -> int:
     if not endpoint.startswith(("http://", "https://")):
         raise Refusal(f"{endpoint} is no address of a collector: it begins with http:// or https://", 2)
     try:
-        print(_sent(args, where, Sender(endpoint, packages_folder)))
+        progress(f"sending to {endpoint} ...", at_once=True)
+        sent = _sent(args, where, Sender(endpoint, packages_folder))
     except ImportError as error:
         hint = f"Install them: {how_to_call()} export otlp --install"
         raise Refusal(f"the OpenTelemetry packages are missing ({error.name}). {hint}") from None
@@ -72,6 +75,9 @@ def export(args: argparse.Namespace) -> int:
     except NotAccepted:
         hint = "Nothing is lost: run it again when the collector answers."
         raise Refusal(f"{endpoint} gave no answer, or one that is no success. {hint}") from None
+    finally:
+        progress.end()
+    print(sent)
     return 0
 
 

@@ -35,14 +35,16 @@ class Refusal(Exception):
 
 
 class Progress:
-    """A line on stderr for long work, only in a terminal: call it with each step's text. `end` removes it; what follows is new work."""
+    """A line on stderr for long work, only in a terminal: call it with each step's text, at_once if the step itself is long. `end`
+    removes it; what follows is new work."""
 
     def __init__(self) -> None:
         self.since, self.shown = time.monotonic(), 0.0
 
-    def __call__(self, text: str) -> None:
+    def __call__(self, text: str, at_once: bool = False) -> None:
         now = time.monotonic()
-        if not sys.stderr.isatty() or now - self.since < SHOW_AFTER or now - self.shown < 0.1:
+        soon = now - self.since < SHOW_AFTER or now - self.shown < 0.1
+        if not sys.stderr.isatty() or soon and not at_once:
             return
         self.shown = now
         print(f"\r\x1b[K{plain(text)[:78]}", end="", file=sys.stderr, flush=True)

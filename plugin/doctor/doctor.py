@@ -56,7 +56,7 @@ def _checks(where: home.Places, just_installed: scopes.Scope | None) -> Iterator
     def fired() -> Iterator[Finding]:
         lost = health.write_fault(where)
         for way in ways:
-            progress(f"running the hooks of {way.label} ...")
+            progress(f"running the hooks of {way.label} ...", at_once=True)
             if lost:
                 yield note("fires", f"{way.label}: not run, since {lost}")
             elif way.ours or just_installed is not None:
@@ -65,7 +65,7 @@ def _checks(where: home.Places, just_installed: scopes.Scope | None) -> Iterator
                 text = f"{way.label}: not run, since they are the project's own programs"
                 called = quote(f"{way.root}/plugin")
                 yield note("fires", text, f"if you trust it: python3 {called} doctor")
-        progress("asking Claude Code ...")
+        progress("asking Claude Code ...", at_once=True)
 
     for findings in (  # each begins when the ones before it have ended
         _protected(where),

@@ -11,7 +11,7 @@ from pathlib import Path
 from install import bundle, disk, receipt, scopes, settings
 from install.apply import install_again
 from protection import Way
-from shared import ROOT
+from shared import ROOT, progress
 
 from circuit_breaker.runtime import packages
 from circuit_breaker.words.texts import PLUGIN, number
@@ -115,7 +115,9 @@ def optional_packages(ways: list[Way]) -> Iterator[Finding]:
 
 
 def _fetch(root: Path) -> str:
+    progress(f"installing with pip (at most {bundle.PIP_SECONDS} s) ...", at_once=True)
     why = bundle.fetch(root)
+    progress.end()
     if why:
         raise OSError(f"packages: {why}")
     return f"{root}: packages added"

@@ -293,6 +293,8 @@ def test_long_sweep_shows_how_far_it_is_and_leaves_no_trace_of_it(mocker: Any) -
     assert "a_telemetry.jsonl" in terminal.getvalue()
     progress.end()
     assert terminal.getvalue().endswith("\r\x1b[K")
+    progress("sending ...", at_once=True)  # a step that is long in itself
+    assert terminal.getvalue().endswith("sending ...")
 
 
 def test_progress_is_for_terminals_only(mocker: Any) -> None:
