@@ -1119,6 +1119,15 @@ def test_one_answer_that_means_no_to_ever_new_questions_is_no_error():
     assert stream.states() == {"tool_failure:Bash jq": OPEN}
 
 
+def test_a_script_named_as_a_builtin_of_the_shell_is_an_attempt():
+    stream = Stream()
+    for i in range(6):
+        stream.bash(
+            f"{'script/test' if i % 2 else 'cd script && ./test'} 2>&1 | tail -{i + 3}", "E   assert 1 == 2"
+        )
+    assert stream.states() == {"tool_failure:Bash test (any form)": OPEN}
+
+
 def test_a_missing_program_is_no_look_up_that_missed():
     stream = Stream()
     said = []

@@ -192,7 +192,8 @@ def _name(part: _Part, front: list[str], words: list[str], before: list[_Part]) 
         part.shown, part.name, part.rest = "docker compose", "docker-compose", part.rest[1:]
     decorates = part.name.lower() in programs.DECORATION
     filters = part.piped and snippets.only_looks(part.name, part.rest)
-    part.reads = decorates or filters or reading.program_reads(part.name, part.rest)
+    looks = decorates or filters or reading.program_reads(part.name, part.rest)
+    part.reads = looks and not shell_line.is_own_script(words[0])
     given = part.segment.given or _piped_in(part, before)
     if not part.reads and part.name in programs.INTERPRETERS:
         _script(part, given)

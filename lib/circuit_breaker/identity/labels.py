@@ -55,7 +55,7 @@ def shape(tool: str, tool_input: object) -> str:
 
 def words_label(words: list[str]) -> str:
     """The program and up to two plain words after it, none that could be a secret; "" if there is none."""
-    program = words[0].partition("@")[0] if words else ""  # npx vercel@latest
+    program = words[0].partition("@")[0].removeprefix("./") if words else ""  # npx vercel@latest
     if not _is_name(program) or program.startswith("-"):
         return ""
     taken = [program]

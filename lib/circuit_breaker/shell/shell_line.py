@@ -358,10 +358,24 @@ def _past_bodies(command: str, i: int, bodies: list[tuple[str, Segment]], last: 
     return i
 
 
+_BUILTINS = frozenset(
+    "test type read wait export set true false echo printf cd source hash jobs trap".split()
+)
+
+
 def program(words: list[str]) -> list[str]:
     """The program that a segment runs, by its base name, and its arguments; assignments, keywords and wrappers are skipped."""
     i = program_at(words)
-    return [words[i].rpartition("/")[2].removesuffix(".exe"), *words[i + 1 :]] if i < len(words) else []
+    if i >= len(words):
+        return []
+    name = words[i].rpartition("/")[2].removesuffix(".exe")
+    return [f"./{name}" if is_own_script(words[i]) else name, *words[i + 1 :]]
+
+
+def is_own_script(word: str) -> bool:
+    """Whether it is a script of a project that is named as a builtin of the shell is: `script/test`."""
+    place, path, name = word.rpartition("/")
+    return bool(path) and name in _BUILTINS and place[:1] not in ("", "/")
 
 
 def program_at(words: list[str]) -> int:
