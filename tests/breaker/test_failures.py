@@ -1058,6 +1058,18 @@ def test_an_attempt_that_reaches_nothing_fails_alike_whichever_address_it_tried(
     assert len(stream.events("trip")) == 1
 
 
+def test_a_line_that_shows_where_it_is_or_what_it_runs_fails_alike():
+    error = "src/a.c:9:5: error: x"
+    stream = Stream()
+    for i, (line, shown) in enumerate(
+        [("make", ""), ("pwd && make", "/p\n"), ("set -x; make", "+ make\n"), ("cd /p; pwd; make", "/p\n")]
+        * 2
+    ):
+        stream.bash(line, shown + error, fails=True)
+        stream.call("Edit", {"file_path": "/p/a.c", "old_string": str(i), "new_string": "x"}, "edited")
+    assert [t.name for t in stream.events("trip")] == ["tool_failure:Bash make (any form)"]
+
+
 def test_a_hidden_exit_code_between_ends_no_run_of_one_error():
     for between in (BUILD, "lib.c:3:1: error: y\nmake: *** [lib.o] Error 1"):
         stream = Stream()

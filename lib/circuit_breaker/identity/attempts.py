@@ -339,10 +339,14 @@ def _names_beside(parts: list[_Part]) -> list[str]:
 
 
 def _said(part: _Part, before: str) -> str:
-    """The line that a part prints with echo, whatever happened before it; "real" of a part that is timed."""
+    """The line that a part prints with echo or pwd, whatever happened before it; "real" of a part that is timed, "+" of `set -x`."""
     if part.name in ("echo", "write-host", "write-output") and before in ("", ";", "\n"):
         text = " ".join([word for word in part.rest if word not in ("-n", "-e")])
         return text if not any(sign in text for sign in "$`\\") and not part.segment.targets else ""
+    if part.name == "pwd" and not part.segment.targets:
+        return part.directory
+    if part.name == "set" and any(word[:1] == "-" and "x" in word for word in part.rest):
+        return "+"
     return "real" if "time" in part.segment.words[: shell_line.program_at(part.segment.words)] else ""
 
 

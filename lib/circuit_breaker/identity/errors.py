@@ -57,7 +57,7 @@ _STEPS = tuple(
     " |modules by ".split("|")
 )
 _CACHES = (
-    " actionable task", ": cache hit, ", ": cache miss, ", " files with Solc ", "proj (in ", " KiB [emitted]", " KiB [built]",
+    " actionable task", ": cache hit, ", ": cache miss, ", " files with Solc ", "proj (in ", " KiB [emitted]", " KiB [built]", '.rcgu.o" ',
 )  # fmt: skip
 _NUMBERED = tuple(
     f"{verb} " for verb in "Compiling Building Emitting Linking Generating Scanning Planning Write".split()

@@ -30,8 +30,11 @@ _SIZES = frozenset("memory rss peak swap".split())  # beside a size with its uni
 _NAME_ENDS = tuple(
     "_ms Ms _at _time Time econds Ticks _secs _ns _us uration lapsed imestamp seed Seed SEED shuffle Delay -remaining -Remaining".split()
 )
-# Playwright: `14 × waiting for element to be visible`; a long error; Spring's process id
-_SAID_AFTER = (" × ", " characters truncated", " --- [")
+# Playwright: `14 × waiting for element to be visible`; a long error; Spring's process id; PyTorch out of memory
+_SAID_AFTER = (
+    " × ", " characters truncated", " --- [", " MiB is free", " GiB is free", " GiB memory in use", " GiB is allocated by PyTorch",
+    " MiB is reserved by PyTorch", " GiB is reserved by PyTorch",
+)  # fmt: skip
 # codex: random for each process; Spring: seconds; Xcode; Nest's process; Catch2; OpenOCD
 _SAID_BEFORE = (
     "session ID ", " running for ", " on 'Clone ", "[Nest] ", " seeded to: ", "Target voltage: ", "Submitted batch job ",
@@ -139,6 +142,8 @@ def blind(text: str) -> str:
     first, sign, rest = text.partition(_NAMED_ENDPOINT)
     if sign:
         text = f"{first}{sign}X {rest.partition(' ')[2]}"
+    if "......" in text:  # how long it tried: `Connecting........`
+        text = "\n".join([_without_dots(line) for line in text.split("\n")])
     if "HTTP/" in text:
         lines = [line for line in text.split("\n") if not line[:40].lstrip("< ").lower().startswith(_HEADERS)]
         text = "\n".join(lines)
@@ -146,6 +151,11 @@ def blind(text: str) -> str:
     if len(text) <= 40 and text.isalnum() and not text.isalpha() and tokens.is_hex_id(text):
         return text  # the commit that was asked for
     return _blind_words(text)
+
+
+def _without_dots(line: str) -> str:
+    before, sign, after = line.partition("....")
+    return f"{before}{sign}{after.lstrip('.')}" if before[-1:].isalpha() else line
 
 
 def as_shown(text: str) -> str:
@@ -353,7 +363,7 @@ def _follows_volatile(after: str) -> bool:
         return False
     following = after[1:16].lstrip()
     unit = following.partition("\n")[0].partition(" ")[0].strip(".,:;)")
-    place = after.partition("] ")[0].rstrip("0123456789")
+    place = after.partition("\n")[0].partition("]")[0].rstrip("0123456789")
     ago = following.startswith(("day ago", "days ago", "week ago", "weeks ago"))
     return ago or unit.endswith(("/s", "/sec", "elapsed")) or place.endswith((".go:", ".cc:", ".py:"))
 

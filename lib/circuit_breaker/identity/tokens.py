@@ -281,7 +281,10 @@ def _compound(word: str) -> str:
             stem, dot, ending = part.partition(".")
             before = parts[i - 1] if i else ""
             made_up = is_id(stem) or is_epoch(stem.lstrip(_LETTERS)) or is_random(stem)
-            made_up = made_up or (before == "H" and len(stem) > 3 and stem.isdigit())  # an epoch, a process
+            numbered = before == "H" or before.endswith("#issuecomment")
+            made_up = made_up or (
+                numbered and len(stem) > 3 and stem.isdigit()
+            )  # an epoch, a process, a comment
             if stem[:3] == "pid" and stem[3:].isdigit():  # hs_err_pid4711.log
                 parts[i] = "pid" + dot + ending
             elif made_up or (before in _TITLES and is_request(stem)):
@@ -313,7 +316,8 @@ def without_made_up(text: str, place: str, marks: bytes) -> str:
 def _is_made_up(name: str) -> bool:
     """Whether a program made the name up: tmpab12cd, tmp.Xy3z, go-build123456, pytest-12, b3f2a1."""
     known = (
-        name.startswith(("tmp", "pytest-", "pip-", "rustdoctest", "claude-", "jl_", "T")) and len(name) > 3
+        name.startswith(("tmp", "pytest-", "pip-", "nix-build-", "rustdoctest", "claude-", "jl_", "T"))
+        and len(name) > 3
     )
     if known or is_id(name):
         return True

@@ -269,6 +269,8 @@ def without_exits(attempt: attempts.Attempt, text: str) -> str:
     lines = results.without_exit_code(text).split("\n")
     said = {*attempt.said} if attempt.said else ()
     lines = [line for line in lines if not _exit_in(line.strip(), attempt) and line.strip() not in said]
+    if "+" in said:
+        lines = [line for line in lines if line[:1] != "+" or line.lstrip("+")[:1] != " "]
     if "real" in said:
         lines = [line for line in lines if not line.startswith(("real\t", "user\t", "sys\t"))]
     return "\n".join(lines).rstrip("\n")
