@@ -552,6 +552,7 @@ def test_a_bare_verdict_that_comes_again_through_edits_says_nothing():
         "make: *** [Makefile:8: test] Error 1",
         "[build] compiling ...\n[build] FAILED, see build/logs/latest.log",
         "error Command failed with exit code 1.",
+        "FAILED",
     ],
 )
 def test_a_call_that_only_says_that_it_failed_may_fail_for_another_reason_after_each_edit(said_each_time):

@@ -85,7 +85,7 @@ _GENERAL = _listed("""
 most recent call last|lifecycle|see the full|re-run maven|[help 1]|for more information|please refer|there are test failures|
 failed to execute goal|build failed|build failure|could not compile|aborting due to|build stopped|ld returned|test run failed|
 short test summary|surefire|complete log|full report|*** [|what went wrong|execution failed for task|expect(received)|try:|run with|
-npm error path|npm error command|npm error workspace|npm err! path|npm err! command|command failed|process completed|usage:|
+npm error path|npm error command|npm error workspace|npm error location|npm err! path|npm err! command|command failed|process completed|usage:|
 failing tests|test failed, to rerun|node.js v|failed to push some refs""")
 _SHORT = 60  # characters
 _GENERAL_WHEN_SHORT = ("exit code", "exit status", "exited with", "errno", "code 1", "code 2")
@@ -187,7 +187,8 @@ def is_bare(text: str, shared: list[str]) -> bool:
 
 def counts_failures(text: str) -> bool:
     """Whether an output has a summary that counts failures: `1 failed, 4 passed`."""
-    return any(_line_class(line) == "failures" for line in _lines(text))
+    lines = [line for line in _lines(text) if any(map(str.isdigit, line))]
+    return any(_line_class(line) == "failures" for line in lines)
 
 
 def _lines(text: str) -> list[str]:
