@@ -456,7 +456,14 @@ def test_a_walk_through_commits_that_all_fail_alike_is_work(go, commits):
     assert loops(stream) == ["tool_failure"]
 
 
-@pytest.mark.parametrize("said", ["Exit code 124\n", "Exit code 143\nCommand timed out after 2m 0s"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Exit code 124\n",
+        "Exit code 124\n> vite\nVITE v5.4.1 ready in 327 ms",
+        "Exit code 143\nCommand timed out after 2m 0s",
+    ],
+)
 def test_a_solver_that_is_too_slow_in_another_way_each_time_is_work(said):
     stream = Stream()
     for i in range(9):

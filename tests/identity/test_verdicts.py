@@ -13,6 +13,13 @@ from circuit_breaker.identity.attempts import attempt_of
 SAID = [
     ("yarn build | tail", 'error Command "build" not found.', "failed"),
     ("yarn build | tail", "error Command is a type here", ""),
+    ("python logq.py | head", "09:01 ERROR upstream timed out\n09:02 ERROR x\n13 rows", ""),
+    ("java -jar a.jar | tail", "09:01:12 INFO up\n09:01:13 ERROR port is in use", "failed"),
+    (
+        "java -jar a.jar | tail",
+        "09:01:13 ERROR it ended\njava.net.BindException: Address in use\n\tat a.B.c",
+        "failed",
+    ),
     ("npx jest | tail", "✓ a.c:2: error: is shown (3 ms)", ""),
     ("mkdir out; make | tail", "mkdir: cannot create directory 'out': File exists\ncc -o app a.c", ""),
     (

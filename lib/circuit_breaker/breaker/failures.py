@@ -9,7 +9,7 @@ from __future__ import annotations
 from circuit_breaker.breaker.evidence import last_of, leads_on
 from circuit_breaker.breaker.memory import ErrorRun, Family, Lane
 from circuit_breaker.breaker.model import OK, SILENT, FailedAttempt, Outcome
-from circuit_breaker.breaker.outcomes import complaint_of
+from circuit_breaker.breaker.outcomes import TIMED_OUT, complaint_of
 from circuit_breaker.identity import attempts, errors, line_numbers, verdicts
 from circuit_breaker.identity.calls import SHELLS, WRITES, change_level, command_of
 from circuit_breaker.shell import programs, shell_line
@@ -75,7 +75,9 @@ def _done(outcome: Outcome) -> list[str]:
 
 def _failed_attempt(outcome: Outcome, attempt: attempts.Attempt) -> FailedAttempt:
     lines = verdicts.shared_lines(attempt, outcome.text)
-    may_differ = errors.says_nothing(outcome.text) or verdicts.is_bare(outcome.text, lines)
+    # by the line's own `timeout`
+    ended = outcome.text.startswith(TIMED_OUT) and not hints_at_failure(outcome.text)
+    may_differ = ended or errors.says_nothing(outcome.text) or verdicts.is_bare(outcome.text, lines)
     text = verdicts.without_exits(attempt, outcome.text)
     error, where = ("", []) if may_differ else errors.error_keys("", text, outcome.input)[1:]
     silent = may_differ and not verdicts.counts_failures(outcome.text)

@@ -13,7 +13,7 @@ ONWARD = (
     "bisect ", "--continue", "--skip", "~", "^", "alembic", "migrat", "db", "git checkout ", "git switch ", "git reset ", "git pull",
 )  # fmt: skip
 LINKS = "Links: ["  # begins a line of links in the result of a web search
-TIMED_OUT = "Exit code 124\n"  # of a look: `timeout 20 fly logs` has waited
+TIMED_OUT = "Exit code 124\n"  # by `timeout`: a look like `timeout 20 fly logs` has waited
 NO_OUTPUT = "(Bash completed with no output)"  # what Claude sees of an empty result
 
 

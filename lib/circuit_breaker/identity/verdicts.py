@@ -6,7 +6,7 @@ summary of failures decides first, then a summary of success, then the last form
 
 from __future__ import annotations
 
-from circuit_breaker.identity import attempts, errors, results
+from circuit_breaker.identity import attempts, errors, results, tokens
 from circuit_breaker.identity.keys import digest
 from circuit_breaker.identity.labels import CLIP_MAX, clip
 from circuit_breaker.shell import programs
@@ -112,7 +112,17 @@ def verdict(attempt: attempts.Attempt, text: str) -> str:
     if "success" in said:
         return SUCCEEDED
     last = next((word for word in reversed(said) if word in ("form", "step")), "")
-    return FAILED if last == "form" else SUCCEEDED if last else UNKNOWN
+    if last != "form":
+        return SUCCEEDED if last else UNKNOWN
+    forms = [line for line, word in zip(lines, said) if word == "form"]
+    shows_log = not said[-1] and all(map(_is_row, forms))
+    return UNKNOWN if shows_log else FAILED
+
+
+def _is_row(line: str) -> bool:
+    """Whether it is a row of a log, which begins with a time."""
+    first = line.partition(" ")[0].strip("[]")
+    return tokens.is_date(first) or tokens.is_clock(first)
 
 
 def shared_lines(attempt: attempts.Attempt, text: str, last: bool = True) -> list[str]:

@@ -64,6 +64,7 @@ SUBCOMMANDS = {
     "dpkg": "-l -L -s -S --list",
     "rpm": "-q -qa -ql -qi",
     "crontab": "-l",
+    "security": "find-generic-password find-internet-password find-certificate find-identity list-keychains",
     "tar": "-t -tf -tvf -tzf -tzvf tf tvf tzf tzvf --list",
     "unzip": "-l -v -Z -p",
 }
