@@ -123,7 +123,7 @@ def _parts(kept: list[shell_line.Segment], directory: str, depth: int = 0) -> li
         at = shell_line.program_at(segment.words)
         part = _Part(segment, directory, segment.joint, piped)
         piped = segment.joint == "|"
-        for inner in segment.inner if depth < shell_line.DEPTH else ():
+        for inner in segment.inner[:PARTS_MAX] if depth < shell_line.DEPTH else ():
             within = _parts(shell_line.segments(inner), directory, depth + 1)
             for each in within[-1:]:
                 each.joint = each.joint or ")"

@@ -105,7 +105,7 @@ def verdict(attempt: attempts.Attempt, text: str) -> str:
         return SUCCEEDED if printed in ("0", "True") else FAILED
     if attempt.shows:
         return UNKNOWN
-    said = [_line_class(line) for line in lines]
+    said = _classes(lines)
     lints = attempt.words != [] and attempt.words[0] in programs.LINTERS
     if "failures" in said or (lints and any(map(_names_place, lines))):
         return FAILED
@@ -129,7 +129,7 @@ def shared_lines(attempt: attempts.Attempt, text: str, last: bool = True) -> lis
     """Digests of a failure's error lines (if it has none and `last`: its last line) without what the call itself put into them.
     Lines that every failure of a tool has, and mere counts, get the prefix WEAK; their digests include the attempt's test selectors."""
     lines = _own_lines(attempt, without_exits(attempt, text))
-    found = [line for line in lines if _line_class(line) in ("form", "failures")]
+    found = [line for line, kind in zip(lines, _classes(lines)) if kind in ("form", "failures")]
     if all(map(_is_general, found)):
         found += [line for line in lines if _names_place(line)]
     if not found:
@@ -285,6 +285,12 @@ def without_exits(attempt: attempts.Attempt, text: str) -> str:
     if "real" in said:
         lines = [line for line in lines if not line.startswith(("real\t", "user\t", "sys\t"))]
     return "\n".join(lines).rstrip("\n")
+
+
+def _classes(lines: list[str]) -> list[str]:
+    """The class of each line. Equal ones are looked at once: an output can be thousands of them."""
+    known = {line: _line_class(line) for line in dict.fromkeys(lines)}
+    return [known[line] for line in lines]
 
 
 def _line_class(line: str) -> str:
