@@ -599,6 +599,8 @@ def test_of_many_short_lines_those_at_either_end_are_read():
     for at in (0, 499, 1500, 1999):
         told = [*lines[:at], "error: bad thing in a.c", *lines[at + 1 :]]
         assert verdicts.verdict(attempt("make | tee log"), "\n".join(told)) == verdicts.FAILED
+    told = [*lines[:1000], "error: bad thing in a.c", *lines[1001:]]
+    assert verdicts.verdict(attempt("make | tee log"), "\n".join(told)) == verdicts.UNKNOWN
 
 
 @given(

@@ -230,9 +230,8 @@ def _count_denials(work: Work, outcomes: list[Outcome]) -> None:
         return
     lane.denials += len(names)
     if lane.denials >= work.config.deny_limit > 0:
-        live = [
-            circuit.name for circuit in work.circuits() if circuit.live
-        ]  # what the breaker is protected for
+        # a call at the breaker itself is about what is open
+        live = [circuit.name for circuit in work.circuits() if circuit.live]
         name = next((one for one in [*names, *live] if not one.startswith("protection:")), names[0])
         rule, _, subject = name.partition(":")
         asked = Signal(rule=rule, subject=subject, count=lane.denials, calls=[*map(label_of, refused)])

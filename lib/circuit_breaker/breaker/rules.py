@@ -210,7 +210,7 @@ def _in_a_row(lane: Lane, outcome: Outcome, streak: Streak, rule: Rule) -> tuple
     since = [r for r in lane.recent if r.n >= streak.repeats_since and r.kind != memory.WAIT]
     if outcome.gesture and all(r.key == outcome.key and r.kind != memory.GOTO for r in since):
         return count, limit * UNSEEN
-    sets_up = _is_flaky(lane, [r.key for r in lane.recent[-evidence.LAST_CALLS :]])
+    sets_up = _any_flaky(lane, [r.key for r in lane.recent[-evidence.LAST_CALLS :]])
     same = [] if sets_up else evidence.equal_calls(lane, outcome)
     start = streak.repeats_since if same and streak.result_since <= same[0].n else 0
     often = len([r for r in same if r.n >= start])
@@ -252,7 +252,7 @@ def _ring(
     ring, rounds, since = cycles.ring_at(recent, position, period)
     if all(r.kind == memory.GESTURE for r in ring):
         limit *= UNSEEN
-    if _is_flaky(lane, [r.key for r in ring]):
+    if _any_flaky(lane, [r.key for r in ring]):
         limit = max(limit, Lane.MOST["recent"] // period)
     limit += any(r.key == r.result for r in ring)  # one round more with talk in it
     if rounds < max(2, limit - 1) or cycles.moved_on(lane, ring, since):
@@ -289,7 +289,7 @@ def _compares(lane: Lane, ring: list[Past], in_turn: bool) -> bool:
     return any(r.kind == memory.RUN for r in ring) and (in_turn or len(changes) > 1)
 
 
-def _is_flaky(lane: Lane, keys: list[str]) -> bool:
+def _any_flaky(lane: Lane, keys: list[str]) -> bool:
     """Whether one of these calls fails now and then, so that they are repeated to see how often."""
     return any(memory.FLAKY in streak.marks for streak in _streaks(lane, keys))
 

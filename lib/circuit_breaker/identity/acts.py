@@ -109,8 +109,10 @@ def _steps_on(words: list[str]) -> bool:
     verb, *rest = past_options(words[1:], ("-c", "-C")) or ("",)
     if verb in ("rebase", "am", "cherry-pick", "revert"):
         return rest[:1] in (["--continue"], ["--skip"])
-    if verb in ("bisect", "pull"):
-        return verb == "pull" or rest != []
+    if verb == "pull":
+        return True
+    if verb == "bisect":
+        return rest != []
     if verb not in ("checkout", "switch", "reset") or "--" in rest:
         return False
     named = [verb, *rest][-1]

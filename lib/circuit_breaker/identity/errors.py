@@ -43,9 +43,10 @@ _UNREACHED = (
     "|no devices/emulators|device offline|daemon is not running"
 ).split("|")
 # How a program calls what is still going on; only after a wait, since many a heading says "running".
-_NOT_YET = "running|pending|queued|waiting|in progress|not ready|not done|not finished|not complete|processing|starting|creating|provisioning".split(
-    "|"
-)
+_NOT_YET = (
+    "running|pending|queued|waiting|in progress|not ready|not done|not finished|not complete|processing|starting|creating"
+    "|provisioning"
+).split("|")
 _STATE_MAX = 300  # characters
 _LATER_MAX = 1500  # characters at either end of a text that are searched for them
 _MARKS = frozenset("^~ ")  # below code

@@ -29,6 +29,10 @@ _WRAPPERS = {
     "strace": "-e -o -p -s",
     "xvfb-run": "-e -f -n -p -s -w",
 }
+# Builtins of the shell whose names scripts of projects have.
+_BUILTINS = frozenset(
+    "test type read wait export set true false echo printf cd source hash jobs trap".split()
+)
 _ENDS = " \t\r\n;&|()<>"  # signs that end a word
 _REDIRECTS = frozenset("&>> <<< <<- << >> >& &> >| <& <> > <".split())
 _NO_FILES = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "$null", "NUL")
@@ -356,11 +360,6 @@ def _past_bodies(command: str, i: int, bodies: list[tuple[str, Segment]], last: 
         owner.given += command[begin:end]
         last.text.append("\n" + command[begin:i])
     return i
-
-
-_BUILTINS = frozenset(
-    "test type read wait export set true false echo printf cd source hash jobs trap".split()
-)
 
 
 def program(words: list[str]) -> list[str]:
